@@ -1,0 +1,1 @@
+"""FeatureSets -> metrics."""

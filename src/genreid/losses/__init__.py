@@ -1,0 +1,1 @@
+"""Losses: tensors -> scalar; one loss, one file, one equation."""

@@ -1,0 +1,1 @@
+"""Images -> person masks on disk (an offline stage)."""

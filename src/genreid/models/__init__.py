@@ -1,0 +1,1 @@
+"""Networks: tensors -> named tuples of tensors."""

@@ -1,0 +1,1 @@
+"""Complete, frozen configurations, each made by one function."""

@@ -1,0 +1,1 @@
+"""Batch -> updated networks -> checkpoint."""
