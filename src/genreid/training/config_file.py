@@ -1,0 +1,328 @@
+"""A configuration as a file: nested frozen dataclasses <-> plain mappings <-> YAML, with strict checks.
+
+A config is a tree of frozen dataclasses whose leaves are bool, int, float, str, Path, None, Literal, tuples,
+lists and string-keyed mappings of these. Reading is strict: every key must be known, be there and have its
+type, and an error names the dotted key (`optimizer.lr`), the file and what was expected. Only YAML's safe
+loader is used.
+"""
+
+import difflib
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, Union
+
+import yaml
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
+
+_UNIONS = {Union, types.UnionType}
+
+
+def config_to_dict(config: "DataclassInstance") -> dict[str, Any]:
+    """Return `config` as nested dicts of plain YAML and JSON values: tuples become lists, paths become text.
+
+    Args:
+        config: An instance of a (nested) config dataclass.
+
+    Returns:
+        One entry per field, in the order of the fields. `config_from_dict` is its inverse.
+    """
+    return {item.name: _plain(getattr(config, item.name)) for item in fields(config) if item.init}
+
+
+def config_from_dict(
+    config_type: type[ConfigT], mapping: Mapping[str, Any], *, source: str = "configuration"
+) -> ConfigT:
+    """Build a `config_type` from plain values, checking every key and type.
+
+    Args:
+        config_type: The config dataclass; its nested dataclasses are built as well.
+        mapping: A complete set of values, as `config_to_dict` makes it.
+        source: What error messages name as the place of the values, such as the file's path.
+
+    Returns:
+        The config. Whole numbers are accepted for float fields, and so is text such as `1e-4`, which YAML 1.1
+        does not take for a number.
+
+    Raises:
+        ValueError: A key is unknown or missing, a value has the wrong type, or the dataclass refuses it.
+    """
+    return typing.cast(ConfigT, _build(config_type, mapping, _Place(source)))
+
+
+def save_config(path: Path, config: "DataclassInstance") -> None:
+    """Write `config` as YAML, in the order of its fields.
+
+    Args:
+        path: File to write; it is replaced as a whole, so that a reader never sees half of it.
+        config: An instance of a (nested) config dataclass.
+    """
+    text = yaml.safe_dump(config_to_dict(config), sort_keys=False, allow_unicode=True, width=110)
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def load_config(path: Path, config_type: type[ConfigT]) -> ConfigT:
+    """Read a complete config that `save_config` (or a person) wrote.
+
+    Args:
+        path: YAML file.
+        config_type: The config dataclass to build.
+
+    Returns:
+        The config.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not YAML, or its values do not fit `config_type`; the dotted key is named.
+    """
+    return config_from_dict(config_type, read_yaml_mapping(path), source=str(path))
+
+
+def read_yaml_mapping(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping, such as a partial config.
+
+    Args:
+        path: YAML file. An empty file is an empty mapping.
+
+    Returns:
+        The mapping, with plain values.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not UTF-8 YAML, or holds something else than a mapping.
+    """
+    if not path.is_file():
+        msg = f"{path}: no such configuration file; give the path of a YAML file, such as RUN/config.yaml"
+        raise FileNotFoundError(msg)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        msg = f"{path}: this is not a YAML file: {' '.join(str(error).split())}"
+        raise ValueError(msg) from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        msg = f"{path}: expected a mapping (lines of `key: value`), got {_describe(content)}"
+        raise ValueError(msg)
+    return content
+
+
+def merge_mappings(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay a partial mapping over a complete one, section by section.
+
+    Args:
+        base: Complete values, as `config_to_dict` makes them.
+        changes: Values that win; a mapping in both is merged, anything else is replaced.
+
+    Returns:
+        A new mapping; `base` and `changes` stay as they are.
+    """
+    merged = dict(base)
+    for key, value in changes.items():
+        below = merged.get(key)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        merged[key] = merge_mappings(typing.cast(Mapping[str, Any], below), value) if both else value
+    return merged
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """Say which known word was probably meant.
+
+    Args:
+        word: What was typed.
+        known: The words there are.
+
+    Returns:
+        `did you mean 'X'?`, or, where nothing is near, `known: X, Y, ...` (`known: none` if there are none).
+    """
+    names = sorted(set(known))
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else "known: " + (", ".join(names) or "none")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a value stands: the file or command, and the dotted key in it."""
+
+    source: str
+    key: str = ""
+
+    def below(self, name: str) -> "_Place":
+        """Return the place of a field of the section that stands here."""
+        return _Place(self.source, f"{self.key}.{name}" if self.key else name)
+
+    def item(self, index: int) -> "_Place":
+        """Return the place of an item of the list that stands here."""
+        return _Place(self.source, f"{self.key}[{index}]")
+
+    def refuse(self, problem: str) -> NoReturn:
+        """Raise the error that names this place."""
+        msg = f"{self.source}: {self.key}: {problem}" if self.key else f"{self.source}: {problem}"
+        raise ValueError(msg)
+
+    def refuse_type(self, expected: object, value: object) -> NoReturn:
+        """Raise what was expected and what was got."""
+        self.refuse(f"expected {type_name(expected)}, got {_describe(value)}")
+
+
+def type_name(expected: object) -> str:
+    """Return a type as a person would write it.
+
+    Args:
+        expected: A type annotation, already evaluated.
+
+    Returns:
+        Such as `float`, `'sgd' | 'adam'`, `tuple[int, int]` or `a section (OptimizerConfig)`.
+    """
+    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
+    if origin is Literal:
+        return " | ".join(repr(choice) for choice in arguments)
+    if origin in _UNIONS:
+        return " | ".join(type_name(member) for member in arguments)
+    if origin is not None:
+        inner = ", ".join("..." if member is Ellipsis else type_name(member) for member in arguments)
+        return f"{getattr(origin, '__name__', origin)}[{inner}]"
+    name = str(getattr(expected, "__name__", expected))
+    if is_dataclass(expected):
+        return f"a section ({name})"
+    return "null" if expected is type(None) else name
+
+
+@cache
+def field_types(config_type: type["DataclassInstance"]) -> dict[str, Any]:
+    """Return the evaluated type of every field that a config's constructor takes.
+
+    Args:
+        config_type: A config dataclass.
+
+    Returns:
+        Field name -> type, in the order of the fields.
+    """
+    hints = typing.get_type_hints(config_type)
+    return {item.name: hints[item.name] for item in fields(config_type) if item.init}
+
+
+def _plain(value: object) -> object:
+    """Return a config's value as plain YAML."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return config_to_dict(value)
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return value.as_posix() if isinstance(value, Path) else value
+
+
+def _describe(value: object) -> str:
+    """Name a wrong value and its type, shortly."""
+    if value is None:
+        return "null"
+    text = repr(value)
+    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
+
+
+def _build(config_type: type["DataclassInstance"], value: object, place: _Place) -> "DataclassInstance":
+    """Build one dataclass, and those in it."""
+    if not isinstance(value, Mapping):
+        place.refuse_type(config_type, value)
+    known = field_types(config_type)
+    for name in value:
+        if name not in known:
+            place.below(str(name)).refuse(f"unknown key; {closest(str(name), known)}")
+    missing = [name for name in known if name not in value]
+    if missing:
+        others = f" (missing beside it: {', '.join(missing[1:])})" if len(missing) > 1 else ""
+        place.below(missing[0]).refuse(f"missing key; expected {type_name(known[missing[0]])}{others}")
+    arguments = {name: _convert(expected, value[name], place.below(name)) for name, expected in known.items()}
+    try:
+        return config_type(**arguments)
+    except ValueError as error:  # the dataclass's own check
+        place.refuse(str(error))
+
+
+def _convert(expected: object, value: object, place: _Place) -> object:
+    """Return `value` as the type `expected`, or raise what is wrong with it."""
+    origin = typing.get_origin(expected)
+    if is_dataclass(expected):
+        return _build(typing.cast(type["DataclassInstance"], expected), value, place)
+    if origin is Literal:
+        return _convert_choice(expected, value, place)
+    if origin in _UNIONS:
+        return _convert_union(expected, value, place)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return _convert_mapping(expected, value, place)
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        return _convert_sequence(expected, value, place)
+    return _convert_leaf(expected, value, place)
+
+
+def _convert_choice(expected: object, value: object, place: _Place) -> object:
+    """Return one of a Literal's choices."""
+    choices: tuple[object, ...] = typing.get_args(expected)
+    for choice in choices:  # 1 == True in Python, so the type counts, too
+        if choice == value and type(choice) is type(value):
+            return choice
+    hint = closest(str(value), [str(choice) for choice in choices])
+    return place.refuse(f"expected {type_name(expected)}, got {_describe(value)}; {hint}")
+
+
+def _convert_union(expected: object, value: object, place: _Place) -> object:
+    """Return `value` as the first member of a union that takes it as it is, or converts it."""
+    members = typing.get_args(expected)
+    if value is None and type(None) in members:
+        return None
+    others = [member for member in members if member is not type(None)]
+    if len(others) == 1 and (isinstance(value, Mapping | list) or typing.get_origin(others[0]) is Literal):
+        return _convert(others[0], value, place)  # its own message says more than the union's could
+    for member in [member for member in others if member is type(value)] + others:
+        try:
+            return _convert(member, value, place)
+        except ValueError:
+            continue
+    return place.refuse_type(expected, value)
+
+
+def _convert_mapping(expected: object, value: object, place: _Place) -> dict[str, object]:
+    """Return a string-keyed mapping with values of the expected type."""
+    if not isinstance(value, Mapping):
+        place.refuse_type(expected, value)
+    member = typing.get_args(expected)[1]
+    return {str(key): _convert(member, item, place.below(str(key))) for key, item in value.items()}
+
+
+def _convert_sequence(expected: object, value: object, place: _Place) -> tuple[object, ...] | list[object]:
+    """Return a list's items as a tuple (or list) of the expected length and types."""
+    if not isinstance(value, list | tuple):
+        place.refuse_type(expected, value)
+    origin, members = typing.get_origin(expected), typing.get_args(expected)
+    if origin is not tuple or members[1:] == (Ellipsis,):
+        members = members[:1] * len(value)
+    if len(value) != len(members):
+        place.refuse(f"expected {len(members)} values ({type_name(expected)}), got {len(value)}: {value}")
+    pairs = enumerate(zip(members, value, strict=True))
+    items = [_convert(member, item, place.item(index)) for index, (member, item) in pairs]
+    return items if origin is list else tuple(items)
+
+
+def _convert_leaf(expected: object, value: object, place: _Place) -> object:
+    """Return a number, a text, a truth value or a path."""
+    if expected is float and isinstance(value, int | float | str) and not isinstance(value, bool):
+        try:  # text, since YAML 1.1 reads 1e-4 (no dot) as a string
+            return float(value)
+        except ValueError:
+            place.refuse_type(expected, value)
+    if expected is Path and isinstance(value, str | Path):
+        return Path(value)
+    mistaken_bool = expected is int and isinstance(value, bool)
+    if expected is Any or (isinstance(expected, type) and isinstance(value, expected) and not mistaken_bool):
+        return value
+    return place.refuse_type(expected, value)
