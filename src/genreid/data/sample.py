@@ -20,7 +20,7 @@ class Sample:
         path: The image file.
         pid: Person identity; `JUNK_PID`, `DISTRACTOR_PID`, or a positive number.
         camid: Camera of the evaluation protocol, from 1, or `UNKNOWN_CAMID`.
-        physical_camid: The real camera where the protocol merges several (CUHK03: ten cameras under two names).
+        physical_camid: The real camera where the protocol merges several (CUHK03: ten under two names).
     """
 
     path: Path
@@ -60,7 +60,7 @@ class ReidDataset:
 
     @property
     def known_people(self) -> tuple[Sample, ...]:
-        """Every image of a labelled person in any split: `--source-split all` (junk and distractors left out)."""
+        """Every image of a labelled person in any split: `--source-split all` (no junk, no distractors)."""
         splits = (*self.train, *self.query, *self.gallery)
         return tuple(sample for sample in splits if sample.pid not in {JUNK_PID, DISTRACTOR_PID})
 

@@ -1,0 +1,215 @@
+"""The file behind an `ImageBank`: its key, how it is filled in parallel, and how it is opened again."""
+
+import errno
+import hashlib
+import json
+import math
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from genreid.data.cache import CACHE_VARIABLE, cache_root
+from genreid.data.decode import Kind, UInt8, UnreadableImageError, decode
+from genreid.data.progress import progress_of
+
+BANK_VERSION = 1
+"""Raised when decoding changes, so that old banks are not used."""
+CHUNK = 64
+"""Images that one task decodes: enough to make handing out cheap, few enough for a smooth bar."""
+
+
+@dataclass(frozen=True, slots=True)
+class BankKey:
+    """What a bank's content depends on.
+
+    Attributes:
+        paths: The files, in the order of the rows.
+        size: Height and width.
+        kind: `image` or `mask`.
+        digest: SHA-256 of all of it and of every file's size and time.
+    """
+
+    paths: tuple[Path, ...]
+    size: tuple[int, int]
+    kind: Kind
+    digest: str
+
+    @classmethod
+    def of(cls, paths: tuple[Path, ...], size: tuple[int, int], kind: Kind) -> "BankKey":
+        """Look at every file once and make the key.
+
+        Args:
+            paths: The files.
+            size: Height and width.
+            kind: `image` or `mask`.
+
+        Raises:
+            ValueError: If a size is not positive or masks are missing.
+        """
+        if min(size) < 1:
+            message = f"image size {size[0]} x {size[1]} is not positive (height x width)"
+            raise ValueError(message)
+        digest = hashlib.sha256(f"{BANK_VERSION} {kind} {size[0]}x{size[1]} {len(paths)}".encode())
+        missing = []
+        for path in paths:
+            digest.update(os.fsencode(path.absolute()) + b"\0")
+            try:
+                status = path.stat()
+                digest.update(b"%d %d\0" % (status.st_size, status.st_mtime_ns))
+            except OSError:
+                missing.append(path)
+        if missing and kind == "mask":
+            raise ValueError(_missing_masks(missing, len(paths)))
+        return cls(paths, size, kind, digest.hexdigest())
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of the array."""
+        return (len(self.paths), 3 if self.kind == "image" else 1, *self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class BankRows:
+    """Fills the rows of a bank.
+
+    Attributes:
+        workers: Threads; default: one for each core, at most 16. Pillow decodes without Python's lock.
+        shown: Whether progress is shown.
+    """
+
+    workers: int | None = None
+    shown: bool = True
+
+    def fill(self, array: UInt8, key: BankKey) -> dict[int, str]:
+        """Decode every file into its row.
+
+        Args:
+            array: uint8 [N,C,H,W], written.
+            key: The files.
+
+        Returns:
+            Row -> reason, for the files that cannot be read, ascending.
+        """
+        total = len(key.paths)
+        reasons: dict[int, str] = {}
+        workers = self.workers or min(16, os.cpu_count() or 1)
+        with (
+            progress_of(f"decoding {key.kind}s", total, shown=self.shown) as advance,
+            ThreadPoolExecutor(workers) as pool,
+        ):
+            chunks = [range(start, min(start + CHUNK, total)) for start in range(0, total, CHUNK)]
+            try:
+                for future in as_completed([pool.submit(_fill_rows, array, key, chunk) for chunk in chunks]):
+                    done, bad = future.result()
+                    reasons.update(bad)
+                    advance(done)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        return dict(sorted(reasons.items()))
+
+
+def open_or_build(key: BankKey, rows: BankRows, cache_dir: Path | None) -> tuple[UInt8, dict[int, str]]:
+    """Open the file of a bank, or make it.
+
+    Args:
+        key: What the bank holds.
+        rows: Fills the rows.
+        cache_dir: Folder of the files; default: `banks` in the cache.
+
+    Returns:
+        The array, uint8 [N,C,H,W], read only; and row -> reason for the files that cannot be read.
+
+    Raises:
+        ValueError: If the disk has no room.
+    """
+    if not key.paths:
+        return np.zeros(key.shape, np.uint8), {}
+    folder = cache_dir or cache_root() / "banks"
+    opened = _open(folder, key)
+    if opened is None:
+        _build(folder, key, rows)
+        opened = _open(folder, key)
+        assert opened is not None, f"bank {key.digest} cannot be opened right after it was written"
+    return opened
+
+
+def _fill_rows(array: UInt8, key: BankKey, chunk: range) -> tuple[int, dict[int, str]]:
+    """Decode some files into their rows."""
+    reasons = {}
+    for row in chunk:
+        try:
+            array[row] = decode(key.paths[row], key.size, key.kind)
+        except UnreadableImageError as error:
+            array[row] = 0
+            reasons[row] = str(error)
+    return len(chunk), reasons
+
+
+def _open(folder: Path, key: BankKey) -> tuple[UInt8, dict[int, str]] | None:
+    """Open a finished bank; None if there is none or it is damaged."""
+    try:
+        facts = json.loads((folder / f"{key.digest}.json").read_text(encoding="utf-8"))
+        array = np.load(folder / f"{key.digest}.npy", mmap_mode="r", allow_pickle=False)
+        reasons = {int(row): str(reason) for row, reason in facts["unreadable"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return (array, reasons) if array.shape == key.shape and array.dtype == np.uint8 else None
+
+
+def _build(folder: Path, key: BankKey, rows: BankRows) -> None:
+    """Fill a bank beside its place, then rename it into place: a killed run leaves no half bank."""
+    array_beside, facts_beside = (
+        folder / f"{key.digest}.{os.getpid()}.{end}.part" for end in ("npy", "json")
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _make_room(array_beside, key.shape)
+        array = np.load(array_beside, mmap_mode="r+", allow_pickle=False)
+        reasons = rows.fill(array, key)
+        array.flush()
+        facts = {"version": BANK_VERSION, "kind": key.kind, "shape": key.shape, "unreadable": reasons}
+        facts_beside.write_text(json.dumps(facts), encoding="utf-8")
+        facts_beside.replace(folder / f"{key.digest}.json")
+        array_beside.replace(folder / f"{key.digest}.npy")
+    except OSError as error:
+        raise ValueError(_no_room(folder, key, error)) from error
+    finally:
+        array_beside.unlink(missing_ok=True)
+        facts_beside.unlink(missing_ok=True)
+
+
+def _make_room(path: Path, shape: tuple[int, ...]) -> None:
+    """Make the empty file with all its blocks: under a memory map a full disk would kill the process."""
+    needed = math.prod(shape)
+    if shutil.disk_usage(path.parent).free < needed + (1 << 20):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with path.open("wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_2_0(file, header)
+        start = file.tell()
+        file.truncate(start + needed)
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), start, needed)
+
+
+def _no_room(folder: Path, key: BankKey, error: OSError) -> str:
+    """Say how much room a bank needs, and what to do."""
+    return (
+        f"cannot write {math.prod(key.shape) / 1e9:.2f} GB of decoded images to {folder}: "
+        f"{error.strerror or error}. Free some space, or set {CACHE_VARIABLE} to a folder on a larger disk."
+    )
+
+
+def _missing_masks(missing: list[Path], total: int) -> str:
+    """Name the first missing masks and the command that makes them."""
+    named = "\n".join(f"  {path}" for path in missing[:3])
+    more = f"\n  ... and {len(missing) - 3} more" if len(missing) > 3 else ""
+    return (
+        f"{len(missing)} of {total} masks are missing:\n{named}{more}\n"
+        "Make them with: genreid mask DIR --out MASKS (DIR the data set, MASKS the folder above)"
+    )

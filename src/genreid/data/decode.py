@@ -1,0 +1,162 @@
+"""One image file -> one array, or the reason why not. Nothing a file holds can stop the caller."""
+
+import stat
+import struct
+import zlib
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MAX_PIXELS = 50_000_000
+"""Larger images are not decoded: no crop of a person is that large, but a forged header may say so."""
+
+Kind = Literal["image", "mask"]
+UInt8 = npt.NDArray[np.uint8]
+
+DECODE_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    NotImplementedError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+"""Everything that Pillow's decoders raise for damaged or hostile files."""
+
+
+class UnreadableImageError(ValueError):
+    """A file that is not an image this package can use; the message is the reason, without the path."""
+
+
+def decode(path: Path, size: tuple[int, int], kind: Kind) -> UInt8:
+    """Decode one file at a fixed size.
+
+    Args:
+        path: The file.
+        size: Height and width of the result.
+        kind: `image` or `mask`.
+
+    Returns:
+        Image: uint8 [3,H,W] in RGB, bilinear with antialiasing. Mask: uint8 [1,H,W] of 0/1, nearest.
+
+    Raises:
+        UnreadableImageError: If the file cannot be used; the message says why.
+    """
+    try:
+        return _decode_image(path, size) if kind == "image" else _decode_mask(path, size)
+    except UnreadableImageError:
+        raise
+    except DECODE_ERRORS as error:
+        raise UnreadableImageError(_reason(path, error)) from error
+
+
+def read_image(path: Path) -> UInt8:
+    """Return a whole image at its own size as uint8 [H,W,3] in RGB, turned upright if its EXIF data say so.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UnreadableImageError: If the file cannot be used; the message says why.
+    """
+    try:
+        with _open(path) as image:
+            return np.asarray(_upright_rgb(image))
+    except UnreadableImageError:
+        raise
+    except DECODE_ERRORS as error:
+        raise UnreadableImageError(_reason(path, error)) from error
+
+
+def mask_bits(image: Image.Image) -> UInt8:
+    """Return a mask file's values as uint8 [H,W] of 0/1.
+
+    Args:
+        image: An opened mask: 1 bit, or 8 bits that are all 0/1 or all 0/255.
+
+    Raises:
+        UnreadableImageError: If the image holds anything else.
+    """
+    if image.mode == "1":
+        return np.asarray(image).astype(np.uint8)
+    values = np.asarray(image)
+    if (
+        values.ndim != 2
+        or values.dtype != np.uint8
+        or not set(np.unique(values)) <= {0, values.max(initial=0)}
+    ):
+        message = f"not a mask: expected a 1-bit PNG, got mode {image.mode} with more than two values"
+        raise UnreadableImageError(message)
+    if values.max(initial=0) not in {0, 1, 255}:
+        message = f"not a mask: expected values 0 and 1, or 0 and 255, got 0 and {values.max()}"
+        raise UnreadableImageError(message)
+    return (values > 0).astype(np.uint8)
+
+
+def _decode_image(path: Path, size: tuple[int, int]) -> UInt8:
+    """Decode, turn upright and resize a photograph."""
+    height, width = size
+    with _open(path) as image:
+        # A JPEG far larger than needed is decoded at 1/2, 1/4 or 1/8; the resize gets twice the target.
+        image.draft("RGB", (2 * width, 2 * height))
+        upright = _upright_rgb(image)
+        if upright.size != (width, height):
+            upright = upright.resize((width, height), Image.Resampling.BILINEAR)
+        return np.ascontiguousarray(np.asarray(upright).transpose(2, 0, 1))
+
+
+def _decode_mask(path: Path, size: tuple[int, int]) -> UInt8:
+    """Decode and resize a mask; the result stays 0/1."""
+    height, width = size
+    with _open(path) as image:
+        bits = mask_bits(image)
+    if bits.shape != size:
+        bits = np.asarray(Image.fromarray(bits).resize((width, height), Image.Resampling.NEAREST))
+    return bits[None]
+
+
+def _open(path: Path) -> Image.Image:
+    """Open a file and look at its header only; refuse what is no plain file, empty, or too large."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        message = "not a plain file"
+        raise UnreadableImageError(message)
+    if status.st_size == 0:
+        message = "empty file"
+        raise UnreadableImageError(message)
+    image = Image.open(path)
+    if image.width * image.height > MAX_PIXELS:
+        image.close()
+        message = f"too large: {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}"
+        raise UnreadableImageError(message)
+    return image
+
+
+def _upright_rgb(image: Image.Image) -> Image.Image:
+    """Return an image in RGB, turned as its EXIF data say."""
+    if "exif" in image.info:
+        image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _reason(path: Path, error: BaseException) -> str:
+    """Say in a few words why a file cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        return "a link that leads nowhere" if path.is_symlink() else "no such file"
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

@@ -1,0 +1,44 @@
+"""Finding image files in folders, in a fixed order, without opening one."""
+
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+"""Lower-case endings of names that are taken for images; other files are passed over."""
+
+
+def is_image_name(name: str) -> bool:
+    """Return whether a file name ends like an image's."""
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - ten times faster than Path
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Return the image files directly in `folder`, sorted by name; an absent folder has none.
+
+    A link that leads nowhere is listed, so that it is named as unreadable later and not dropped in silence.
+    """
+    return sorted(_images_of(folder))
+
+
+def walk_images(folder: Path) -> list[Path]:
+    """Return the image files anywhere below `folder`, sorted by path; links to folders are not followed."""
+    return sorted(
+        Path(place) / name for place, _, names in os.walk(folder) for name in names if is_image_name(name)
+    )
+
+
+def first_image_names(folder: Path, count: int) -> list[str]:
+    """Return the names of some image files of `folder`, at most `count`, in the order of the file system."""
+    return [path.name for path in islice(_images_of(folder), count)]
+
+
+def _images_of(folder: Path) -> Iterator[Path]:
+    """Yield the image files of one folder in the order of the file system."""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if is_image_name(entry.name) and (entry.is_file() or entry.is_symlink()):
+                yield folder / entry.name

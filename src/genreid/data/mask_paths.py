@@ -1,0 +1,25 @@
+"""Which mask file belongs to which image."""
+
+from pathlib import Path
+
+
+def mask_path(masks_root: Path, dataset_root: Path, image_path: Path) -> Path:
+    """Return where the person mask of an image lies: the same relative path, with the suffix `.png`.
+
+    Args:
+        masks_root: The folder of masks (`genreid mask DIR --out MASKS`).
+        dataset_root: The folder the data set was read from (`ReidDataset.root`).
+        image_path: An image below `dataset_root`.
+
+    Raises:
+        ValueError: If the image does not lie below `dataset_root`.
+    """
+    try:
+        relative = image_path.relative_to(dataset_root)
+    except ValueError:
+        message = (
+            f"no mask path for {image_path}: the image is not below the data set's folder {dataset_root}. "
+            "Masks keep the image's path relative to that folder."
+        )
+        raise ValueError(message) from None
+    return masks_root / relative.with_suffix(".png")
