@@ -34,7 +34,7 @@ def config_to_dict(config: "DataclassInstance") -> dict[str, Any]:
     Returns:
         One entry per field, in the order of the fields. `config_from_dict` is its inverse.
     """
-    return {item.name: _plain(getattr(config, item.name)) for item in fields(config) if item.init}
+    return {item.name: plain_value(getattr(config, item.name)) for item in fields(config) if item.init}
 
 
 def config_from_dict(
@@ -211,14 +211,21 @@ def field_types(config_type: type["DataclassInstance"]) -> dict[str, Any]:
     return {item.name: hints[item.name] for item in fields(config_type) if item.init}
 
 
-def _plain(value: object) -> object:
-    """Return a config's value as plain YAML."""
+def plain_value(value: object) -> object:
+    """Return one value of a config as plain YAML and JSON.
+
+    Args:
+        value: Anything a config may hold.
+
+    Returns:
+        Tuples as lists, paths as text, sections as mappings, anything else as it is.
+    """
     if is_dataclass(value) and not isinstance(value, type):
         return config_to_dict(value)
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        return [plain_value(item) for item in value]
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain_value(item) for key, item in value.items()}
     return value.as_posix() if isinstance(value, Path) else value
 
 
