@@ -1,0 +1,61 @@
+# genreid: `make install`, `make test`, `make check`, `make bench`. Needs Python 3.11-3.13, make and pip; fetches the rest.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.install-stamp
+# uv from the machine if it runs, else a private copy in .uv (no change to the system's Python).
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .uv/bin/uv)
+# PYTHON=/path/to/python3.12 chooses; else the first one on the PATH that fits.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 && \
+	command -v "$$p" && break; done)
+# Several test processes share the cores, so each computes with one thread.
+TEST_ENV := OMP_NUM_THREADS=1
+TEST_FLAGS := -n auto --maxprocesses=8 --dist=worksteal
+
+.PHONY: install test check bench lock api clean help
+
+help:
+	@echo "make install  set .venv up from requirements.lock"
+	@echo "make test     all tests (-> TESTS=tests/unit/data for some of them)"
+	@echo "make check    linter, formatter, types, guards"
+	@echo "make bench    the benchmarks"
+	@echo "make lock     write requirements.lock anew (newest versions)"
+	@echo "make api      write tests/guards/api_surface.json anew, after a public name was added"
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml $(if $(filter uv,$(UV)),,$(UV))
+	@test -n "$(PYTHON)" || { echo "genreid needs Python 3.11, 3.12 or 3.13: type make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 2; }
+	@test -x $(BIN)/python || $(UV) venv --quiet --python "$(PYTHON)" $(VENV)
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+.uv/bin/uv:
+	@test -n "$(PYTHON)" || { echo "genreid needs Python 3.11, 3.12 or 3.13: type make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 2; }
+	"$(PYTHON)" -m pip install --quiet --disable-pip-version-check --target .uv uv
+
+TESTS := tests
+test: $(STAMP)
+	$(TEST_ENV) $(BIN)/python -m pytest $(TEST_FLAGS) $(TESTS)
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/guards
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+api: $(STAMP)
+	$(BIN)/python -m tests.guards.api_surface
+
+lock: $(if $(filter uv,$(UV)),,$(UV))
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--group dev --extra masks --extra offline --custom-compile-command "make lock" \
+		--output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) .uv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
