@@ -1,0 +1,116 @@
+"""FEATURE OPTIONS: how a run's network turns images into embeddings, in Python and on the command line."""
+
+import argparse
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+Stage = Literal["pretrained", "adapted"]
+Pooling = Literal["average", "lmp"]
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "fp32", "tf32", "bf16"]
+
+STORED_STATISTICS = "stored"
+"""Batch-norm statistics as the checkpoint holds them."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureOptions:
+    """How embeddings are made.
+
+    Raises:
+        ValueError: If an option has a value that cannot be meant.
+    """
+
+    stage: Stage | None = None
+    """Which network of the run: before or after the adaptation; default: the last that exists."""
+    pooling: Pooling = "average"
+    """From the feature map to one vector: the mean, or local max pooling over horizontal stripes."""
+    parts: int | None = None
+    """Stripes of local max pooling; default: the rows of the feature map (7 at 224x112, 4 at 128x64)."""
+    bn_statistics: str = STORED_STATISTICS
+    """`stored`, or a data set's folder: batch-norm statistics are re-estimated on its training images."""
+    batch_size: int = 128
+    """Images in one forward pass: memory and speed, not the result."""
+    device: Device = "auto"
+    """Where the network runs; auto: the GPU if there is one."""
+    precision: Precision = "auto"
+    """Number format of the network; auto: the fastest that this hardware does well."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        allowed = {
+            "stage": (None, *get_args(Stage)),
+            "pooling": get_args(Pooling),
+            "device": get_args(Device),
+            "precision": get_args(Precision),
+        }
+        for name, choices in allowed.items():
+            value = getattr(self, name)
+            if value not in choices:
+                expected = ", ".join(str(choice) for choice in choices if choice is not None)
+                msg = f"--{name} must be one of {expected}, got {value!r}"
+                raise ValueError(msg)
+        if self.parts is not None and self.pooling != "lmp":
+            msg = f"--parts {self.parts} belongs to --pooling lmp, got --pooling {self.pooling}"
+            raise ValueError(msg)
+        for flag, number in (("--parts", self.parts), ("--batch-size", self.batch_size)):
+            if number is not None and number < 1:
+                msg = f"{flag} must be 1 or more, got {number}"
+                raise ValueError(msg)
+        if not self.bn_statistics:
+            msg = "--bn-statistics must be 'stored' or a data set's folder, got an empty text"
+            raise ValueError(msg)
+
+    @property
+    def bn_folder(self) -> Path | None:
+        """The data set whose training images give the batch-norm statistics; None: they stay as stored."""
+        return None if self.bn_statistics == STORED_STATISTICS else Path(self.bn_statistics)
+
+
+def add_feature_options(parser: argparse.ArgumentParser) -> None:
+    """Give a command the FEATURE OPTIONS.
+
+    Args:
+        parser: The parser of the command, into whose help a group of options is put.
+    """
+    group = parser.add_argument_group("feature options")
+
+    texts: dict[str, tuple[str, dict[str, Any]]] = {
+        "--stage": ("network of the run (default: the last that exists)", {"choices": get_args(Stage)}),
+        "--pooling": (
+            "average pooling, or local max pooling over horizontal stripes (default: average)",
+            {"choices": get_args(Pooling)},
+        ),
+        "--parts": (
+            "stripes of lmp (default: the rows of the feature map)",
+            {"type": int, "metavar": "P"},
+        ),
+        "--bn-statistics": (
+            "DIR: batch-norm statistics re-estimated on the training images of DIR (default: stored)",
+            {"metavar": "stored|DIR"},
+        ),
+        "--batch-size": ("images in one forward pass (default: 128)", {"type": int, "metavar": "N"}),
+        "--device": ("where the network runs (default: auto)", {"choices": get_args(Device)}),
+        "--precision": ("number format of the network (default: auto)", {"choices": get_args(Precision)}),
+    }
+    for flag, (text, settings) in texts.items():
+        group.add_argument(flag, help=text, default=argparse.SUPPRESS, **settings)
+
+
+def feature_options(arguments: argparse.Namespace) -> FeatureOptions:
+    """Return the options that were typed.
+
+    Args:
+        arguments: What a parser with `add_feature_options` has read.
+
+    Raises:
+        ValueError: If the options do not fit together.
+    """
+    return FeatureOptions(
+        **{
+            item.name: getattr(arguments, item.name)
+            for item in fields(FeatureOptions)
+            if item.name in arguments
+        }
+    )
