@@ -1,0 +1,146 @@
+"""A mask for every image of a data set: in parallel, resumable, never stopped by one bad file."""
+
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from genreid.data.mask_paths import mask_path
+from genreid.data.progress import progress_of
+from genreid.data.sample import Sample
+from genreid.masks.coverage import ImageCoverage
+from genreid.masks.parser import PersonParser
+from genreid.masks.processes import MaskJob, MaskOutcome, run_jobs, usable_cores
+from genreid.masks.store import write_whole
+
+_log = logging.getLogger(__name__)
+RECORD_NAME = "masks.json"
+"""A file beside the masks that says which parser made them, and of which data set."""
+_SHOWN = 5
+
+
+class Refused(NamedTuple):
+    """An image that has no mask, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaskRun:
+    """What `make_masks` did.
+
+    Attributes:
+        made: How many masks were written.
+        kept: How many were there already.
+        refused: The images without a mask, in the order given: unreadable, or not understood by the parser.
+        coverage: One entry for each mask, made or kept, in the order given.
+        seconds: Time taken.
+    """
+
+    made: int
+    kept: int
+    refused: tuple[Refused, ...]
+    coverage: tuple[ImageCoverage, ...]
+    seconds: float
+
+
+def make_masks(
+    images: Sequence[Sample | Path],
+    dataset_root: Path,
+    out: Path,
+    parser: PersonParser,
+    workers: int | None = None,
+    progress: bool = True,  # noqa: FBT001, FBT002
+) -> MaskRun:
+    """Write the person mask of every image: a 1-bit PNG of the image's own size, at the same relative path.
+
+    Masks that are there already are kept, so a run that was broken off goes on with the same call. Images
+    that cannot be read get no mask and are named in the result. With several workers a script of yours needs
+    the usual `if __name__ == "__main__":`.
+
+    Args:
+        images: Samples or paths below `dataset_root`.
+        dataset_root: The data set's folder, as in `ReidDataset.root`.
+        out: The folder of masks.
+        parser: Finds the people.
+        workers: Processes, each of one thread; default: one for each core this process may use.
+        progress: False shows nothing; else a bar on a terminal, plain log lines elsewhere.
+
+    Raises:
+        ValueError: If two images have one mask path, a mask would lie on an image, `out` holds masks of
+            another parser or data set, or masks cannot be written; says what to do.
+    """
+    start = time.monotonic()
+    jobs = _jobs([image.path if isinstance(image, Sample) else image for image in images], dataset_root, out)
+    _claim(out, dataset_root, parser.describe())
+    outcomes: dict[int, MaskOutcome] = {}
+    with progress_of("making masks", len(jobs), shown=progress) as advance:
+        for some in run_jobs(jobs, parser, usable_cores() if workers is None else workers):
+            outcomes.update((outcome.number, outcome) for outcome in some)
+            advance(len(some))
+    return _summed_up(jobs, [outcomes[job.number] for job in jobs], time.monotonic() - start)
+
+
+def _summed_up(jobs: Sequence[MaskJob], outcomes: Sequence[MaskOutcome], seconds: float) -> MaskRun:
+    """Put the outcomes of all images together, and name in the log those without a mask."""
+    pairs = zip(jobs, outcomes, strict=True)
+    refused = tuple(Refused(job.image, outcome.reason) for job, outcome in pairs if outcome.reason)
+    for path, reason in refused[:_SHOWN]:
+        _log.warning("no mask for %s: %s", path, reason)
+    if len(refused) > _SHOWN:
+        _log.warning("no mask for %d images in all", len(refused))
+    made = sum(outcome.made for outcome in outcomes)
+    coverage = tuple(outcome.coverage for outcome in outcomes if outcome.coverage is not None)
+    return MaskRun(made, len(coverage) - made, refused, coverage, seconds)
+
+
+def _jobs(images: Sequence[Path], dataset_root: Path, out: Path) -> list[MaskJob]:
+    """Pair each image with the place of its mask; refuse places that two share or that hold an image."""
+    jobs: list[MaskJob] = []
+    image_of_mask: dict[Path, Path] = {}
+    for image in dict.fromkeys(images):
+        mask = mask_path(out, dataset_root, image)
+        other = image_of_mask.setdefault(mask, image)
+        if other != image:
+            message = f"{other} and {image} would have the same mask {mask}: rename one of the two images"
+            raise ValueError(message)
+        jobs.append(MaskJob(len(jobs), image, image.relative_to(dataset_root), mask))
+    own_images = set(image_of_mask.values())
+    covered = next((mask for mask in image_of_mask if mask in own_images), None)
+    if covered is not None:
+        message = (
+            f"the mask {covered} would lie where an image is: give another folder for the masks than {out}"
+        )
+        raise ValueError(message)
+    return jobs
+
+
+def _claim(out: Path, dataset_root: Path, parser: Mapping[str, str]) -> None:
+    """Note beside the masks whose they are; refuse a folder of another parser's or data set's masks."""
+    record = out / RECORD_NAME
+    dataset, made_by = str(dataset_root.resolve()), dict(parser)
+    held = _read_record(record)
+    if held is not None and held.get("made_by") != made_by:
+        message = f"{out} holds masks made by {held.get('made_by')}, not by {made_by}"
+    elif held is not None and held.get("dataset") != dataset and Path(str(held.get("dataset"))).exists():
+        # A data set that is no longer there was moved: its masks stay good.
+        message = f"{out} holds masks of the data set {held.get('dataset')}, not of {dataset}"
+    else:
+        content = json.dumps({"dataset": dataset, "made_by": made_by}, indent=2) + "\n"
+        write_whole(record, content.encode())
+        return
+    message += ". Masks that are there are kept, so both would be mixed: give another folder for the masks."
+    raise ValueError(message)
+
+
+def _read_record(path: Path) -> dict[str, object] | None:
+    """Return what the record beside the masks says; None without one that can be read."""
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return held if isinstance(held, dict) else None

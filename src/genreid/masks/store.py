@@ -1,0 +1,84 @@
+"""Person masks on disk: PNG of one bit a pixel, under the image's own relative path (`data.mask_paths`)."""
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from genreid.data.decode import DECODE_ERRORS, UnreadableImageError, mask_bits
+from genreid.data.mask_paths import mask_path
+
+__all__ = ["NotAMaskError", "mask_path", "read_mask", "write_mask", "write_whole"]
+
+
+class NotAMaskError(ValueError):
+    """A whole image where a mask was expected: another's file, not to be written over."""
+
+
+def read_mask(path: Path) -> NDArray[np.uint8]:
+    """Return the mask in a PNG file as uint8 [H,W]: 1 = person, 0 = background.
+
+    One-bit files are what `write_mask` writes; grey files of nothing but two values, 0 and 1 or 0 and 255,
+    are taken as well.
+
+    Args:
+        path: The mask's file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is damaged, or no mask; says what to do.
+    """
+    try:
+        with Image.open(path) as image:
+            return mask_bits(image)
+    except FileNotFoundError:
+        raise
+    except UnreadableImageError as error:
+        message = (
+            f"{path} is {error}. To turn label maps into masks type: "
+            "genreid mask DIR --out MASKS --parser labels --labels MAPS"
+        )
+        raise NotAMaskError(message) from error
+    except DECODE_ERRORS as error:
+        message = f"the mask {path} is damaged ({error}). Delete it and run `genreid mask` again."
+        raise ValueError(message) from error
+
+
+def write_mask(path: Path, mask: NDArray[np.uint8]) -> None:
+    """Write a mask as a PNG of one bit a pixel; the file is there whole or not at all.
+
+    Args:
+        path: Where to; its folder is made.
+        mask: uint8 [H,W] of 0 and 1.
+
+    Raises:
+        OSError: If the disk does not take the file.
+    """
+    assert mask.ndim == 2, mask.shape
+    encoded = io.BytesIO()
+    # Encoded in memory: Pillow writing straight to a file costs ten times as much for files this small.
+    Image.fromarray(mask != 0).save(encoded, format="PNG")
+    write_whole(path, encoded.getvalue())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file beside its place and rename it: a reader never sees half of it.
+
+    Args:
+        path: Where to; its folder is made.
+        content: The whole file.
+
+    Raises:
+        OSError: If the disk does not take the file; nothing is left behind.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
