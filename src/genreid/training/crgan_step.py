@@ -1,0 +1,206 @@
+"""One iteration of CR-GAN's stage II (algorithm 1, equations 4-8): update D_d once, then G k times."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from genreid.losses.adversarial import discriminator_loss, generator_loss
+from genreid.losses.camera import camera_loss
+from genreid.losses.context import ContextTargets, context_loss
+from genreid.losses.identity import identity_loss
+from genreid.models.backbone import ReidNetwork
+from genreid.models.crgan import CameraDiscriminator, ConditionPair, DomainDiscriminator, Rendering
+from genreid.training.optimizers import set_learning_rate
+from genreid.training.precision import Compute
+from genreid.training.schedules import generator_updates, linear_after_half
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderingWeights:
+    """Weights of the four losses (equation 8); 0 leaves a loss out and spends no time on it."""
+
+    adversarial: float = 2.0
+    """lambda_adv."""
+    identity: float = 1.0
+    """lambda_id."""
+    camera: float = 1.0
+    """lambda_cam."""
+    context: float = 5.0
+    """lambda_con."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        values = (self.adversarial, self.identity, self.camera, self.context)
+        if min(values) < 0 or max(values) == 0:
+            msg = f"stage2.weights: each must be >= 0 and one > 0, got {values}"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderingConfig:
+    """Stage II: training of the generator G and the domain discriminator D_d."""
+
+    iterations: int = 60_000
+    """Iterations of algorithm 1's stage II; G is updated once in the first half's, twice in the second half's."""
+    batch: int = 32
+    """Pairs of source and target images in a batch."""
+    learning_rate: float = 2e-4
+    """Adam's rate in the first half; then a straight line to 0."""
+    beta1: float = 0.5
+    """Adam's first decay (not stated in the paper)."""
+    beta2: float = 0.999
+    """Adam's second decay (not stated in the paper)."""
+    weights: RenderingWeights = field(default_factory=RenderingWeights)
+    """Weights of the four losses."""
+    context_norm: Literal["mse", "l2norm"] = "mse"
+    """The norm of equation 6: mean of squares, or each image's root of it (not stated in the paper)."""
+    con_exclude_target_person: bool = False
+    """True: the context loss does not ask for pixels of the target's person (weight M_B * (1 - M_T))."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.iterations < 1 or self.batch < 1 or self.learning_rate <= 0:
+            msg = (
+                "stage2: iterations and batch must be >= 1 and learning_rate > 0, got "
+                f"{self.iterations}, {self.batch}, {self.learning_rate}"
+            )
+            raise ValueError(msg)
+
+
+class RenderingBatch(NamedTuple):
+    """One mini-batch of stage II.
+
+    Attributes:
+        pair: Source and target images with their masks.
+        source_labels: y_j, [B] int64 class of each source person.
+        target_cameras: y_c, [B] int64 class of each target image's camera.
+    """
+
+    pair: ConditionPair
+    source_labels: Tensor
+    target_cameras: Tensor
+
+
+class RenderingNetworks(NamedTuple):
+    """The networks of stage II; D_id and D_cam are frozen, in evaluation mode.
+
+    Attributes:
+        generator: G (or its ablation without dual condition).
+        domain: D_d.
+        identity: D_id.
+        camera: D_cam; None where the target's cameras are unknown.
+    """
+
+    generator: nn.Module
+    domain: DomainDiscriminator
+    identity: ReidNetwork
+    camera: CameraDiscriminator | None
+
+
+class RenderingOptimizers(NamedTuple):
+    """Adam of the generator and Adam of the domain discriminator."""
+
+    generator: torch.optim.Optimizer
+    domain: torch.optim.Optimizer
+
+
+@dataclass(frozen=True)
+class RenderingSetup:
+    """All that stays the same from one iteration of stage II to the next."""
+
+    networks: RenderingNetworks
+    optimizers: RenderingOptimizers
+    config: RenderingConfig
+    compute: Compute
+
+
+def rendering_step(setup: RenderingSetup, batch: RenderingBatch, step: int) -> Mapping[str, Tensor]:
+    """Run one iteration of algorithm 1's stage II.
+
+    Args:
+        setup: Networks, optimisers and settings.
+        batch: The mini-batch of this step.
+        step: t, from 0: it sets the learning rate and the number k of generator updates.
+
+    Returns:
+        The loss terms as scalars on the device, unweighted.
+    """
+    networks, optimizers, config = setup.networks, setup.optimizers, setup.config
+    rate = linear_after_half(step, config.iterations, config.learning_rate)
+    set_learning_rate(optimizers.generator, rate)
+    set_learning_rate(optimizers.domain, rate)
+    terms: dict[str, Tensor] = {}
+
+    # Feedforward the mini-batch of pairs to G. G does not change before its first update, which reuses this pass.
+    with setup.compute.autocast():
+        rendering: Rendering = networks.generator(batch.pair)
+
+    # Update D_d (equation 4), with fresh noise on real and rendered images.
+    if config.weights.adversarial > 0:
+        with setup.compute.autocast():
+            scores = networks.domain(torch.cat((batch.pair.target, rendering.image.detach())))
+        real, fake = scores.chunk(2)
+        terms["domain"] = discriminator_loss(real, fake)
+        _update(optimizers.domain, terms["domain"])
+
+    # Update G k times (equation 8).
+    for update in range(generator_updates(step, config.iterations)):
+        with setup.compute.autocast():
+            if update > 0:
+                rendering = networks.generator(batch.pair)
+            losses = generator_losses(setup, batch, rendering)
+        _update(optimizers.generator, weigh(losses, config.weights))
+        terms |= losses
+    terms["context_mask"] = rendering.context_mask.detach().mean()
+    return {name: term.detach() for name, term in terms.items()}
+
+
+def generator_losses(setup: RenderingSetup, batch: RenderingBatch, rendering: Rendering) -> dict[str, Tensor]:
+    """Return the terms of equation 8 that have a weight, unweighted, as scalars.
+
+    Args:
+        setup: Networks and settings.
+        batch: The mini-batch that was rendered.
+        rendering: What G made of it.
+    """
+    networks, config, pair = setup.networks, setup.config, batch.pair
+    losses: dict[str, Tensor] = {}
+    if config.weights.adversarial > 0:
+        losses["adversarial"] = generator_loss(networks.domain(rendering.image))
+    if config.weights.identity > 0:
+        losses["identity"] = identity_loss(networks.identity(rendering.image).logits, batch.source_labels)
+    if config.weights.camera > 0 and networks.camera is not None:
+        losses["camera"] = camera_loss(networks.camera(rendering.image), batch.target_cameras)
+    if config.weights.context > 0:
+        background = 1 - pair.source_mask
+        if config.con_exclude_target_person:
+            background = background * (1 - pair.target_mask)
+        targets = ContextTargets(pair.source, pair.target, pair.source_mask, background)
+        losses["context"] = context_loss(rendering.image, targets, config.context_norm)
+    return losses
+
+
+def weigh(losses: Mapping[str, Tensor], weights: RenderingWeights) -> Tensor:
+    """Return lambda_adv L_adv + lambda_id L_id + lambda_cam L_cam + lambda_con L_con (equation 8).
+
+    Args:
+        losses: Terms by name; those that are missing count nothing.
+        weights: The four lambdas.
+    """
+    lambdas = {
+        "adversarial": weights.adversarial,
+        "identity": weights.identity,
+        "camera": weights.camera,
+        "context": weights.context,
+    }
+    return torch.stack([lambdas[name] * loss for name, loss in losses.items()]).sum()
+
+
+def _update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    """Take one step down the gradient with respect to this optimiser's parameters, and no others."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward(inputs=[p for group in optimizer.param_groups for p in group["params"]])
+    optimizer.step()

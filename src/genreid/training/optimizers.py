@@ -1,0 +1,94 @@
+"""Optimisers of the methods, and their learning rates."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from genreid.models.backbone import ReidNetwork
+
+
+@dataclass(frozen=True, kw_only=True)
+class SgdConfig:
+    """Stochastic gradient descent of a re-id network, with a rate for the backbone and one for the classifier."""
+
+    backbone_rate: float = 0.01
+    """Learning rate of the backbone."""
+    classifier_rate: float = 0.01
+    """Learning rate of the classifier."""
+    momentum: float = 0.9
+    """Nesterov momentum."""
+    weight_decay: float = 5e-4
+    """L2 penalty on all weights."""
+    drop_at: tuple[float, ...] = (0.5,)
+    """Fractions of the stage at which both rates are divided by ten."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if min(self.backbone_rate, self.classifier_rate, self.weight_decay) < 0 or not 0 <= self.momentum < 1:
+            msg = f"sgd: rates and weight_decay must be >= 0 and momentum in [0, 1), got {self}"
+            raise ValueError(msg)
+
+
+def make_sgd(network: ReidNetwork, config: SgdConfig) -> torch.optim.SGD:
+    """Make Nesterov SGD with two groups: backbone, classifier.
+
+    Args:
+        network: The network to train.
+        config: Rates, momentum, weight decay.
+    """
+    classifier = list(network.classifier.parameters())
+    known = {id(parameter) for parameter in classifier}
+    backbone = [parameter for parameter in network.parameters() if id(parameter) not in known]
+    groups = [{"params": backbone, "base_lr": config.backbone_rate}, {"params": classifier, "base_lr": config.classifier_rate}]
+    return torch.optim.SGD(
+        groups,
+        lr=config.backbone_rate,
+        momentum=config.momentum,
+        nesterov=config.momentum > 0,
+        weight_decay=config.weight_decay,
+        fused=True,
+    )
+
+
+def make_adam(network: nn.Module, rate: float, betas: tuple[float, float]) -> torch.optim.Adam:
+    """Make Adam without weight decay.
+
+    Args:
+        network: The network to train.
+        rate: Learning rate.
+        betas: Decays of the two moments.
+    """
+    return torch.optim.Adam(network.parameters(), lr=rate, betas=betas, fused=True)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of every group.
+
+    Args:
+        optimizer: The optimiser to change.
+        rate: The new rate.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def scale_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Set each group's learning rate to `factor` times the rate that it started with.
+
+    Args:
+        optimizer: An optimiser whose groups hold `base_lr`.
+        factor: The schedule's value, 1 at the start.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = factor * group["base_lr"]
+
+
+def trainable(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
+    """Return those parameters that ask for a gradient.
+
+    Args:
+        parameters: Any parameters.
+    """
+    return [parameter for parameter in parameters if parameter.requires_grad]

@@ -1,0 +1,35 @@
+"""Learning rates and update counts as pure functions of the step, in fractions of a stage's length."""
+
+
+def linear_after_half(step: int, total: int, rate: float) -> float:
+    """Return `rate` in the first half, then a straight line to 0 at `total` (CR-GAN, section 4.1; spec E16).
+
+    Args:
+        step: Number of the iteration, from 0.
+        total: Length of the stage in iterations.
+        rate: Learning rate of the first half.
+    """
+    half = total / 2
+    return rate if step < half else rate * (total - step) / (total - half)
+
+
+def step_decay(step: int, total: int, rate: float, drop_at: tuple[float, ...]) -> float:
+    """Return `rate`, divided by ten at each of the given fractions of the stage.
+
+    Args:
+        step: Number of the iteration, from 0.
+        total: Length of the stage in iterations.
+        rate: Learning rate at the start.
+        drop_at: Fractions of `total`, such as (0.5,).
+    """
+    return rate * 0.1 ** sum(step >= fraction * total for fraction in drop_at)
+
+
+def generator_updates(step: int, total: int) -> int:
+    """Return k of algorithm 1: 1 update of the generator in the first half, 2 in the second (spec E15).
+
+    Args:
+        step: Number of the iteration, from 0.
+        total: Length of the stage in iterations.
+    """
+    return 1 if step < total / 2 else 2
