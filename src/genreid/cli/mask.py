@@ -25,6 +25,9 @@ def main(argv: Sequence[str]) -> int:
     from genreid.masks.make import make_masks  # noqa: PLC0415 - `genreid --help` stays quick
 
     options = _arguments().parse_args(argv)
+    if options.workers is not None and options.workers < 1:
+        message = f"--workers must be 1 or more, got {options.workers}"
+        raise ValueError(message)
     root, images = _images(options.directory, options.format)
     run = make_masks(images, root, options.out, _parser(options), options.workers)
     answer = json.dumps(_as_json(run, options), indent=2) + "\n" if options.json else _as_text(run, options)

@@ -6,7 +6,9 @@ spec/weights.md, chosen by eye. The network takes one crop at a time: batches of
 are no faster for each crop, so the speed comes from one process of one thread on each core.
 """
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -27,6 +29,7 @@ PADDING = 0.12
 network wants to see them whole."""
 _OUTPUT_PRESENCE, _OUTPUT_MASK = 1, 2
 _LARGEST_LOGIT = 30.0
+_LARGEST_SIDE = 4 * INPUT_SIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +107,20 @@ def network_input(pixels: NDArray[np.uint8], box: Letterbox) -> NDArray[np.float
         pixels: uint8 [H,W,3], RGB.
         box: The square around it.
     """
+    if box.side > _LARGEST_SIDE:
+        pixels = _shrunk(pixels, _LARGEST_SIDE / box.side)
+        box = Letterbox.around(*pixels.shape[:2])
     rows = np.clip(np.arange(box.side) - box.top, 0, box.height - 1)
     columns = np.clip(np.arange(box.side) - box.left, 0, box.width - 1)
     square = Image.fromarray(pixels.take(rows, axis=0).take(columns, axis=1))
     resized = square.resize((INPUT_SIDE, INPUT_SIDE), Image.Resampling.BILINEAR)
     return np.asarray(resized)[None].astype(np.float32) * np.float32(1 / 255)
+
+
+def _shrunk(pixels: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
+    """Shrink a crop that is far larger than the network's input: its square would not fit in memory."""
+    height, width = (max(1, round(length * factor)) for length in pixels.shape[:2])
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def mask_of_crop(logits: NDArray[np.float32], box: Letterbox) -> NDArray[np.float32]:
@@ -181,6 +193,21 @@ def _interpreter(model_file: Path) -> Any:  # noqa: ANN401 - the runtime has no 
     """Return the network, ready to run on one thread; loaded once in each process."""
     from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - an extra, and slow to import
 
-    interpreter = Interpreter(model_path=str(model_file), num_threads=1)
-    interpreter.allocate_tensors()
+    with _native_stderr_dropped():
+        interpreter = Interpreter(model_path=str(model_file), num_threads=1)
+        interpreter.allocate_tensors()
     return interpreter
+
+
+@contextmanager
+def _native_stderr_dropped() -> Iterator[None]:
+    """Drop what native code writes to stderr: each process's runtime greets there, into the progress bar."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
