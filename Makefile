@@ -52,8 +52,10 @@ bench: $(STAMP)
 api: $(STAMP)
 	$(BIN)/python -m tests.guards.api_surface
 
+# backports-strenum (of ai-edge-litert): later ones say Requires-Python < 3.11, which pip obeys and uv does not.
 lock: $(if $(filter uv,$(UV)),,$(UV))
-	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	echo 'backports-strenum<1.3' | $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 \
+		--generate-hashes --constraint - \
 		--group dev --extra masks --extra offline --custom-compile-command "make lock" \
 		--output-file requirements.lock pyproject.toml
 
