@@ -1,0 +1,132 @@
+"""The dispatcher: verbs, exit codes, messages."""
+
+import logging
+import sys
+import types
+import warnings
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from genreid import __version__
+from genreid.cli import main as dispatcher
+from genreid.cli.main import VERBS, main
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    logging.captureWarnings(capture=False)
+    logging.getLogger("genreid").setLevel(logging.NOTSET)
+
+
+@pytest.fixture
+def verb(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[list[str]], int]], None]:
+    """Return a function that puts a stand-in behind `genreid data`."""
+
+    def install(run: Callable[[list[str]], int]) -> None:
+        module = types.ModuleType("genreid.cli.data")
+        module.main = run  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "genreid.cli.data", module)
+
+    monkeypatch.delenv("GENREID_DEBUG", raising=False)
+    return install
+
+
+@pytest.mark.parametrize("argv", [[], ["--help"], ["-h"]])
+def test_help(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv) == 0
+    text = capsys.readouterr().out
+    assert all(f"  {name} " in text for name in VERBS)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"genreid {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"), [("evalute", "did you mean `genreid evaluate`?"), ("zzz", "there are data, mask")]
+)
+def test_unknown_verb(word: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([word]) == 2
+    assert hint in capsys.readouterr().err
+
+
+def test_the_verb_gets_the_rest(verb: Callable[[Callable[[list[str]], int]], None]) -> None:
+    seen: list[list[str]] = []
+    verb(lambda argv: seen.append(argv) or 3)  # type: ignore[func-returns-value]
+    assert main(["data", "check", "x"]) == 3
+    assert seen == [["check", "x"]]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (ValueError("x.yaml: wrong; type this"), 2, "genreid: x.yaml: wrong; type this\n"),
+        (FileNotFoundError("no such folder: x"), 2, "genreid: no such folder: x\n"),
+        (PermissionError(13, "Permission denied", "x"), 2, "genreid: [Errno 13] Permission denied: 'x'\n"),
+        (KeyboardInterrupt(), 130, "\nStopped by Ctrl-C.\n"),
+    ],
+)
+def test_errors_of_users_are_one_paragraph(
+    error: BaseException,
+    code: int,
+    text: str,
+    verb: Callable[[Callable[[list[str]], int]], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run(argv: list[str]) -> int:
+        raise error
+
+    verb(run)
+    assert main(["data"]) == code
+    assert capsys.readouterr().err == text
+
+
+def test_debug_shows_where_an_error_came_from(
+    verb: Callable[[Callable[[list[str]], int]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(argv: list[str]) -> int:
+        msg = "wrong"
+        raise ValueError(msg)
+
+    verb(run)
+    monkeypatch.setenv("GENREID_DEBUG", "1")
+    with pytest.raises(ValueError, match="wrong"):
+        main(["data"])
+
+
+def test_errors_of_ours_are_not_hidden(verb: Callable[[Callable[[list[str]], int]], None]) -> None:
+    def run(argv: list[str]) -> int:
+        raise AssertionError
+
+    verb(run)
+    with pytest.raises(AssertionError):
+        main(["data"])
+
+
+def test_log_lines_and_warnings_go_to_stderr(
+    verb: Callable[[Callable[[list[str]], int]], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(argv: list[str]) -> int:
+        logging.getLogger("genreid.data").info("three images")
+        logging.getLogger("elsewhere").info("not ours")
+        warnings.warn("look here", stacklevel=1)
+        return 0
+
+    verb(run)
+    assert main(["data"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "three images" in captured.err
+    assert "look here" in captured.err
+    assert "not ours" not in captured.err
+
+
+def test_every_verb_has_a_purpose() -> None:
+    assert all(VERBS.values())
+    assert dispatcher.help_text().endswith("\n")
