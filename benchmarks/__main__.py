@@ -1,7 +1,7 @@
 """`python -m benchmarks [NAME ...]`: run the benchmarks, each in its own process, and say which failed.
 
-A benchmark is a module of this folder with `main(argv: list[str]) -> int`. It writes one table to stdout: what
-was measured, on what, how often, median and spread.
+A benchmark is a module of this folder with `main(argv: list[str]) -> int`. It writes one table to stdout:
+what was measured, on what, how often, median and spread.
 """
 
 import argparse
