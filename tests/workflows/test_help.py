@@ -16,7 +16,7 @@ HELPS += [["data"], ["data", "check"], ["train"], ["train", "baseline"]]
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own."""
     command = [sys.executable, "-m", "genreid.cli.main", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
 
 
 def fastest(command: list[str]) -> float:

@@ -116,8 +116,10 @@ def parse_training(
     if file is not None:
         merged = merge_mappings(config_to_dict(base), read_yaml_mapping(Path(file)))
         base = config_from_dict(config_type, merged, source=file)
-    groups = _groups(job_type, base, recipe_name if file is None else f"{recipe_name} + {file}")
-    given = _given_values(_parser(prog, job_type, recipes, groups), groups, argv)
+    shown = recipe_name if file is None else f"{recipe_name} with {file}"
+    about = f"{_title(job_type)}. Values of settings in brackets: recipe {shown}."
+    groups = _groups(job_type, base)
+    given = _given_values(_parser(prog, about, recipes, groups), groups, argv)
     source = f"{prog} (command line)"
     merged = merge_mappings(config_to_dict(base), _only(given, field_types(config_type)))
     return TrainingArguments(
@@ -199,10 +201,10 @@ def _metavar(expected: object) -> str:
     return type_name(expected).replace("'", "").replace(" ", "").replace("tuple[", "[")
 
 
-def _groups(job_type: type, base: "DataclassInstance", recipe: str) -> list[_Group]:
+def _groups(job_type: type, base: "DataclassInstance") -> list[_Group]:
     """Return every option of a training command: the verb's, the common ones, one per leaf of the config."""
-    flat = [_flat_group(job_type, _title(job_type)), _flat_group(RunOptions, _title(RunOptions))]
-    groups = [*flat, *_config_groups(base, "", f"Settings (values of the recipe: {recipe})")]
+    flat = [_flat_group(job_type, "Options of this command"), _flat_group(RunOptions, _title(RunOptions))]
+    groups = [*flat, *_config_groups(base, "", "Settings")]
     keys = [option.key for group in groups for option in group.options]
     assert len(set(keys)) == len(keys), f"an option has two meanings: {sorted(keys)}"
     return groups
@@ -241,7 +243,7 @@ def _config_groups(config: "DataclassInstance", prefix: str, title: str) -> Iter
 
 
 def _parser(
-    prog: str, job_type: type, recipes: Mapping[str, Callable[[], object]], groups: Sequence[_Group]
+    prog: str, about: str, recipes: Mapping[str, Callable[[], object]], groups: Sequence[_Group]
 ) -> ArgumentParser:
     """Return the parser that prints the help and turns text into typed values."""
     needed = [
@@ -251,7 +253,7 @@ def _parser(
     parser = ArgumentParser(
         prog=prog,
         usage=" ".join([prog, *needed, "[--recipe NAME] [--config FILE] [--x.y VALUE ...] [OPTIONS]"]),
-        description=_title(job_type) + ".",
+        description=about,
         epilog=f"recipes:\n{names}\n\nrecipe < --config FILE < --x.y VALUE: what comes later wins.",
         exit_on_error=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,

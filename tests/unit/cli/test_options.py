@@ -229,7 +229,7 @@ def test_help_shows_docstrings_and_the_recipes_values(capsys: pytest.CaptureFixt
     assert "--first.optimizer.lr float Learning rate, 100 % of it. (0.25)" in text
     assert "--second.num_steps int Iterations. (7)" in text
     assert "compact Return settings for two cores." in text
-    assert "values of the recipe: compact" in text
+    assert "Adapt a network. Values of settings in brackets: recipe compact." in text
 
 
 def test_help_without_a_section_that_the_recipe_leaves_out(capsys: pytest.CaptureFixture[str]) -> None:
