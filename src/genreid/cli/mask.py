@@ -80,7 +80,7 @@ def _images(directory: Path, format: str | None) -> tuple[Path, list[Path]]:  # 
     try:
         known = format or recognise(directory)
     except ValueError:
-        images = walk_images(directory)
+        images = sorted(walk_images(directory))
         if not images:
             raise
         return directory, images
@@ -130,10 +130,10 @@ def _as_text(run: "MaskRun", options: argparse.Namespace) -> str:
     unsure = "" if report.unsure is None else f", parser unsure of a person {report.unsure}"
     lines = [
         f"{report.images} masks in {options.out}: {run.made} made and {run.kept} kept in {run.seconds:.0f} s",
-        f"empty {report.empty}, full {report.full}, several people at least {report.several}{unsure}{share}",
+        f"empty {report.empty}, full {report.full}, several people or torn {report.several}{unsure}{share}",
         *_examples("smallest", report.smallest),
         *_examples("largest", report.largest),
-        *_examples("several people", report.crowded),
+        *_examples("several people or torn", report.crowded),
         *_examples("least sure", report.least_sure),
         *(f"no mask: {path}: {reason}" for path, reason in run.refused),
     ]

