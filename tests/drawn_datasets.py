@@ -1,7 +1,7 @@
 """Small drawn people in the true folder layout of every data set, for tests: deterministic, no photograph.
 
-Every person has clothes of their own colours, every camera its own background, every image its own pose. Where
-a format has test splits, `pids` people train and `pids` others are query and gallery.
+Every person has clothes of their own colours, every camera its own background, every image its own pose.
+Where a format has test splits, `pids` people train and `pids` others are query and gallery.
 """
 
 import csv

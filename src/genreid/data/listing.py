@@ -22,11 +22,21 @@ def list_images(folder: Path) -> list[Path]:
     return sorted(_images_of(folder))
 
 
-def walk_images(folder: Path) -> list[Path]:
-    """Return the image files anywhere below `folder`, sorted by path; links to folders are not followed."""
-    return sorted(
-        Path(place) / name for place, _, names in os.walk(folder) for name in names if is_image_name(name)
-    )
+def walk_images(folder: Path) -> Iterator[Path]:
+    """Yield the image files anywhere below `folder`, one folder after the other.
+
+    Links to folders are followed, each folder once, so that a link to a folder above does no harm. Folders
+    whose name begins with a dot are passed over.
+    """
+    seen: set[tuple[int, int]] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        status = os.stat(place)  # noqa: PTH116 - os.walk gives text
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place, name) for name in sorted(names) if is_image_name(name))
 
 
 def first_image_names(folder: Path, count: int) -> list[str]:

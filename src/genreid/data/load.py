@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from genreid.data import cuhk03_np, market1501
+from genreid.data import cuhk03, cuhk03_np, dukemtmc, folder, market1501, msmt17
 from genreid.data.reader_options import ReaderOptions
 from genreid.data.sample import ReidDataset
 
@@ -18,9 +18,9 @@ class Reader:
     expected: str
 
 
-READERS = {
-    cuhk03_np.NAME: Reader(cuhk03_np.recognises, cuhk03_np.read, cuhk03_np.EXPECTED),
-    market1501.NAME: Reader(market1501.recognises, market1501.read, market1501.EXPECTED),
+READERS: dict[str, Reader] = {
+    module.NAME: Reader(module.recognises, module.read, module.EXPECTED)
+    for module in (cuhk03, msmt17, cuhk03_np, dukemtmc, market1501, folder)
 }
 """Every format by name, the most particular first: the first that recognises a tree reads it."""
 
@@ -46,11 +46,13 @@ def load_dataset(
             f"no data set at {place}: there is no such folder or file. Give the folder that holds the images."
         )
         raise ValueError(message)
-    name = recognise(place) if format is None else format
+    chosen = options or ReaderOptions()
+    # Only the format `folder` reads a pattern, so whoever gives one means it.
+    name = format or (folder.NAME if chosen.pattern is not None else recognise(place))
     if name not in READERS:
         message = f"format {name!r} is not known, expected one of {', '.join(READERS)}"
         raise ValueError(message)
-    return READERS[name].read(place, options or ReaderOptions())
+    return READERS[name].read(place, chosen)
 
 
 def recognise(root: Path) -> str:
@@ -62,22 +64,33 @@ def recognise(root: Path) -> str:
     Raises:
         ValueError: If no reader knows the tree; says what was found, what is expected and what to type.
     """
-    for name, reader in READERS.items():
-        if reader.recognises(root):
-            return name
-    raise ValueError(_unknown_tree(root))
+    released = [name for name in READERS if name != folder.NAME and READERS[name].recognises(root)]
+    if released:
+        return released[0]
+    # A release one folder down would look like an own tree with a single person: ask instead.
+    inside = [path for path in _folders(root) if _is_released(path)]
+    if not inside and folder.recognises(root):
+        return folder.NAME
+    raise ValueError(_unknown_tree(root, inside))
 
 
-def _unknown_tree(root: Path) -> str:
+def _is_released(root: Path) -> bool:
+    """Return whether a folder is one of the public data sets."""
+    return any(reader.recognises(root) for name, reader in READERS.items() if name != folder.NAME)
+
+
+def _unknown_tree(root: Path, inside: list[Path]) -> str:
     """Describe a tree that no reader knows, and what to do."""
     entries = (
         sorted(path.name + ("/" if path.is_dir() else "") for path in root.iterdir()) if root.is_dir() else []
     )
     found = ", ".join(entries[:8]) + (f", ... ({len(entries)} entries)" if len(entries) > 8 else "")
     expected = "\n".join(f"  {name}: {reader.expected}" for name, reader in READERS.items())
-    inside = [path for path in _folders(root) if any(reader.recognises(path) for reader in READERS.values())]
     hint = (
-        f"Did you mean {inside[0]}?" if inside else "Name the format with --format, or give another folder."
+        f"Did you mean {' or '.join(str(path) for path in inside[:3])}?"
+        if inside
+        else "Give another folder; or, for own images, say which part of the path is the identity: "
+        "--format folder --pattern '(?P<identity>[^/]+)/cam(?P<camera>[0-9]+)'"
     )
     return (
         f"{root} is not a data set that is known.\n"

@@ -1,0 +1,147 @@
+"""Own data: any tree of images, or a table of them.
+
+Splits are the folders `train`, `query`, `gallery` (or Market-1501's names), or the table's column `split`;
+without either, everything is train. A regular expression with the named groups `identity` and `camera`,
+searched in the path below the split's folder, says who and where; without one, the first folder of the path
+is the identity, or a flat file's name is read like Market-1501's, and cameras are unknown where no name
+says them.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from genreid.data.folder_table import find_table, read_table
+from genreid.data.listing import walk_images
+from genreid.data.numbering import SPLIT_NAMES, Entry, Tree, numbered_dataset
+from genreid.data.reader_options import ReaderOptions
+from genreid.data.sample import ReidDataset
+
+NAME = "folder"
+EXPECTED = (
+    "train/, query/, gallery/ of IDENTITY/image.jpg; or a CSV file with columns path,identity,camera,split"
+)
+
+_BY_NAME = re.compile(r"(?:^|/)(?P<identity>-1|\d+)_c(?P<camera>\d+)(?:s\d+)?[_.][^/]*$")
+_BY_FOLDER = re.compile(r"^(?P<identity>[^/]+)/")
+_NOTHING = re.compile("^")
+
+
+class _Found(NamedTuple):
+    """An image, its split, and its path below the split's folder with forward slashes."""
+
+    path: Path
+    split: str
+    relative: str
+
+
+def recognises(root: Path) -> bool:
+    """Return whether a place is a table, or a tree that is plain without a pattern."""
+    if find_table(root) is not None:
+        return True
+    if not root.is_dir():
+        return False
+    found = [image.relative for image in _images_of(root)]
+    if _split_folders(root):
+        return bool(found)
+    return bool(found) and max(relative.count("/") for relative in found) <= 1
+
+
+def read(root: Path, options: ReaderOptions) -> ReidDataset:
+    """Read an own data set.
+
+    Args:
+        root: A folder, a folder with one table, or a table (`.csv`).
+        options: `pattern` is used; a table needs none.
+
+    Raises:
+        ValueError: If there is no image, or the pattern is not a regular expression with a group `identity`.
+    """
+    if root.is_file() and options.pattern is not None:
+        message = f"{root} is a table: its columns say who and where, so it takes no --pattern"
+        raise ValueError(message)
+    table = find_table(root)
+    if table is not None and options.pattern is None:
+        return numbered_dataset(NAME, read_table(table))
+    found = list(_images_of(root))
+    if not found:
+        message = f"no images in {root}: the format {NAME} expects {EXPECTED}"
+        raise ValueError(message)
+    pattern, note = _chosen_pattern(options.pattern, [image.relative for image in found])
+    entries, unmatched = [], []
+    for image in found:
+        match = None if image.path.name.startswith(".") else pattern.search(image.relative)
+        if match is None:
+            unmatched.append(image.path)
+        else:
+            fields = match.groupdict()
+            entries.append(
+                Entry(image.path, image.split, fields.get("identity"), fields.get("camera") or None)
+            )
+    if not entries:
+        message = (
+            f"none of the {len(found)} images of {root} fits the pattern {pattern.pattern!r}, "
+            f"which is searched in paths such as {found[0].relative!r}"
+        )
+        raise ValueError(message)
+    return numbered_dataset(NAME, Tree(root, entries, unmatched, [note, *_stray_note(root)]))
+
+
+def _images_of(root: Path) -> Iterator[_Found]:
+    """Yield all images of the split folders; without such folders all images, as train."""
+    for folder, split in _split_folders(root) or [(root, "train")]:
+        for path in walk_images(folder):
+            yield _Found(path, split, path.relative_to(folder).as_posix())
+
+
+def _split_folders(root: Path) -> list[tuple[Path, str]]:
+    """Return the folders that stand for splits."""
+    if not root.is_dir():
+        return []
+    folders = sorted(path for path in root.iterdir() if path.name.lower() in SPLIT_NAMES and path.is_dir())
+    return [(folder, SPLIT_NAMES[folder.name.lower()]) for folder in folders]
+
+
+def _stray_note(root: Path) -> list[str]:
+    """Name folders beside the splits' that hold images nobody reads."""
+    splits = {folder for folder, _ in _split_folders(root)}
+    if not splits:
+        return []
+    others = [path for path in sorted(root.iterdir()) if path.is_dir() and path not in splits]
+    stray = [path.name for path in others if next(walk_images(path), None) is not None]
+    return [f"not read, for they are no split (train, query, gallery): {', '.join(stray)}"] if stray else []
+
+
+def _chosen_pattern(text: str | None, relatives: list[str]) -> tuple[re.Pattern[str], str]:
+    """Return the pattern that is used, and a note that says which and why."""
+    if text is not None:
+        return _compiled(text), f"identity and camera by the pattern {text!r}"
+    if sum(_BY_NAME.search(relative) is not None for relative in relatives) > len(relatives) / 2:
+        return (
+            _BY_NAME,
+            "no pattern given: names are read like Market-1501's, PID_cCAM_...; --pattern reads others",
+        )
+    if max(relative.count("/") for relative in relatives) > 0:
+        return _BY_FOLDER, (
+            "no pattern given: the identity is the first folder of the path and cameras are unknown; "
+            "--pattern '(?P<identity>...)...(?P<camera>...)' reads them"
+        )
+    return _NOTHING, (
+        "no pattern given, and nothing in the names says who is shown; "
+        "--pattern '(?P<identity>...)...(?P<camera>...)' reads identities"
+    )
+
+
+def _compiled(text: str) -> re.Pattern[str]:
+    """Compile a user's pattern."""
+    example = "for example --pattern '(?P<identity>[^/]+)/cam(?P<camera>[0-9]+)'"
+    try:
+        pattern = re.compile(text)
+    except re.error as error:
+        message = f"the pattern {text!r} is not a regular expression: {error}; {example}"
+        raise ValueError(message) from None
+    if "identity" not in pattern.groupindex or not set(pattern.groupindex) <= {"identity", "camera"}:
+        message = f"the pattern {text!r} needs the named group identity, and camera or none; {example}"
+        raise ValueError(message)
+    return pattern

@@ -1,0 +1,92 @@
+"""A table of images: CSV with the columns path, identity, camera, split (only the first is needed)."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+from genreid.data.numbering import SPLIT_NAMES, Entry, Tree
+
+COLUMNS = ("path", "identity", "camera", "split")
+DELIMITERS = ",;\t"
+
+
+def find_table(root: Path) -> Path | None:
+    """Return the table that a place is or holds; None if there is none.
+
+    Args:
+        root: A file that ends in `.csv`, or a folder with exactly one such file whose header has the columns
+            `path` and `identity`.
+    """
+    if root.is_file():
+        return root if root.suffix.lower() == ".csv" else None
+    if not root.is_dir():
+        return None
+    fitting = [path for path in sorted(root.glob("*.csv")) if {"path", "identity"} <= set(_header(path))]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def read_table(table: Path) -> Tree:
+    """Read a table; paths are relative to its folder.
+
+    Args:
+        table: The CSV file: UTF-8, with a header; comma, semicolon or tabulator between columns.
+
+    Raises:
+        ValueError: If the table is no text, has no column `path`, or names an unknown split.
+    """
+    header = _header(table)
+    if "path" not in header:
+        message = (
+            f"{table} has the columns {', '.join(header) or 'none'}; expected path, identity, camera, split"
+        )
+        raise ValueError(message)
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(
+                file, fieldnames=header, delimiter=_delimiter(table), restkey="", strict=True
+            )
+            next(reader)
+            entries = [_entry(table, reader.line_num, row) for row in reader]
+    except (csv.Error, UnicodeDecodeError) as error:
+        message = f"{table} is not a CSV file in UTF-8: {error}"
+        raise ValueError(message) from error
+    if not entries:
+        message = f"{table} names no image: it has a header only"
+        raise ValueError(message)
+    return Tree(table.parent, entries, (), (f"identity, camera and split from {table.name}",))
+
+
+def _entry(table: Path, line: int, row: Mapping[str, str | None]) -> Entry:
+    """Turn one row into an entry."""
+    path, identity, camera, split = ((row.get(key) or "").strip() for key in COLUMNS)
+    if not path:
+        message = f"{table}, line {line}: no path. Every row names an image, relative to {table.parent}"
+        raise ValueError(message)
+    if split.lower() not in {*SPLIT_NAMES, ""}:
+        known = ", ".join(SPLIT_NAMES)
+        message = f"{table}, line {line}: split {split!r}, expected one of {known}, or nothing for train"
+        raise ValueError(message)
+    return Entry(
+        table.parent / path, SPLIT_NAMES.get(split.lower(), "train"), identity or None, camera or None
+    )
+
+
+def _header(table: Path) -> list[str]:
+    """Return the column names of a table in small letters; none if it is not text."""
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            first = file.readline(10_000)
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [name.strip().lower() for name in next(csv.reader([first], delimiter=_best_delimiter(first)), [])]
+
+
+def _delimiter(table: Path) -> str:
+    """Return what stands between the columns of a table."""
+    with table.open(encoding="utf-8-sig") as file:
+        return _best_delimiter(file.readline(10_000))
+
+
+def _best_delimiter(header: str) -> str:
+    """Return the separator that a header has most of."""
+    return max(DELIMITERS, key=header.count)

@@ -1,0 +1,111 @@
+"""Identities and cameras of any text -> numbers, for data sets that people made themselves."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from genreid.data.sample import JUNK_PID, UNKNOWN_CAMID, ReidDataset, Sample
+
+SPLITS = ("train", "query", "gallery")
+SPLIT_NAMES = {
+    "train": "train",
+    "bounding_box_train": "train",
+    "query": "query",
+    "gallery": "gallery",
+    "bounding_box_test": "gallery",
+}
+"""Names of folders, and values of a table's column, that stand for a split."""
+JUNK_TEXT = str(JUNK_PID)
+"""The one identity text that is not a person."""
+
+
+class Entry(NamedTuple):
+    """One image of an own data set; identity and camera are text, None where nobody knows."""
+
+    path: Path
+    split: str
+    identity: str | None
+    camera: str | None
+
+
+class Tree(NamedTuple):
+    """Everything a reader of own data found."""
+
+    root: Path
+    entries: Sequence[Entry]
+    unmatched: Sequence[Path]
+    notes: Sequence[str]
+
+
+def numbered_dataset(format_name: str, tree: Tree) -> ReidDataset:
+    """Give every identity a pid from 1 and every camera a camid from 1, the same in all splits.
+
+    Identity texts are numbered in sorted order (numbers by size). The text `-1` and an absent identity are
+    junk: they can be a target's training images, but no person. Cameras that are all whole numbers from 1
+    keep their number; other texts are numbered in sorted order.
+
+    Args:
+        format_name: Kept in the result.
+        tree: What was found.
+    """
+    people = sorted({entry.identity for entry in tree.entries} - {None, JUNK_TEXT}, key=_text_order)
+    cameras = sorted({entry.camera for entry in tree.entries} - {None}, key=_text_order)
+    pids = {identity: pid for pid, identity in enumerate(people, start=1)}
+    camids = _camera_numbers(cameras)
+    samples: dict[str, list[Sample]] = {split: [] for split in SPLITS}
+    for entry in sorted(tree.entries, key=lambda entry: entry.path):
+        pid, camid = pids.get(entry.identity, JUNK_PID), camids.get(entry.camera, UNKNOWN_CAMID)
+        samples[entry.split].append(Sample(entry.path, pid, camid))
+    train, query, gallery = (tuple(samples[split]) for split in SPLITS)
+    names = {pid: identity for identity, pid in pids.items() if identity is not None}
+    notes = (*tree.notes, *_notes(tree.entries), *_camera_notes(camids))
+    return ReidDataset(
+        format_name, tree.root, train, query, gallery, tuple(sorted(tree.unmatched)), names, notes
+    )
+
+
+def _camera_numbers(cameras: Iterable[str | None]) -> dict[str | None, int]:
+    """Number the cameras: their own numbers where they have them."""
+    texts = list(cameras)
+    if all(text is not None and text.isdecimal() and int(text) > 0 for text in texts):
+        return {text: int(text) for text in texts if text is not None}
+    return {text: number for number, text in enumerate(texts, start=1)}
+
+
+def _camera_notes(camids: dict[str | None, int]) -> list[str]:
+    """Say which number stands for which camera, where that is not plain."""
+    renamed = [
+        f"{camid} = {text}" for text, camid in camids.items() if text is not None and str(camid) != text
+    ]
+    shown = ", ".join(renamed[:12]) + (", ..." if len(renamed) > 12 else "")
+    return (
+        [f"cameras were numbered: {shown}"]
+        if any(not text.split(" = ")[1].isdecimal() for text in renamed)
+        else []
+    )
+
+
+def _notes(entries: Sequence[Entry]) -> list[str]:
+    """Say how many images have no identity or no camera."""
+    notes = []
+    unknown = Counter((entry.identity is None, entry.camera is None) for entry in entries)
+    without_identity = unknown[True, True] + unknown[True, False]
+    without_camera = unknown[True, True] + unknown[False, True]
+    if without_identity:
+        notes.append(
+            f"{without_identity} of {len(entries)} images have no identity (pid {JUNK_PID}): "
+            "they can be a target's images, not a source's"
+        )
+    if without_camera:
+        notes.append(
+            f"{without_camera} of {len(entries)} images have no camera (camid {UNKNOWN_CAMID}): "
+            "images of the same camera are not left out of a query's ranking"
+        )
+    return notes
+
+
+def _text_order(text: str | None) -> tuple[int, int, str]:
+    """Sort whole numbers by size and before other texts."""
+    assert text is not None, "absent identities are not sorted"
+    return (0, int(text), text) if text.isdecimal() else (1, 0, text)
