@@ -74,14 +74,19 @@ def test_images_whose_names_no_pattern_fits_get_masks_too(
     assert json.loads(capsys.readouterr().out)["coverage"]["largest"][0]["name"] == "query/somebody.jpg"
 
 
-def test_any_folder_of_images_will_do(people: Path, tmp_path: Path) -> None:
+def test_any_folder_of_images_will_do_and_may_hold_its_masks(
+    people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "crops" / "today"
     folder.mkdir(parents=True)
     first = min((people / "query").iterdir())
     (folder / first.name).write_bytes(first.read_bytes())
-    options = arguments(people)
-    assert main([str(tmp_path / "crops"), *options[1:]]) == 0
-    assert (tmp_path / "masks" / "today" / first.with_suffix(".png").name).is_file()
+    options = [str(tmp_path / "crops"), *arguments(people)[1:], "--out", str(tmp_path / "crops" / "masks")]
+    assert main(options) == 0
+    assert (tmp_path / "crops" / "masks" / "today" / first.with_suffix(".png").name).is_file()
+    capsys.readouterr()
+    assert main([*options, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["coverage"]["images"] == 1
 
 
 @pytest.mark.parametrize(

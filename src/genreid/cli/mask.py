@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
     if options.workers is not None and options.workers < 1:
         message = f"--workers must be 1 or more, got {options.workers}"
         raise ValueError(message)
-    root, images = _images(options.directory, options.format)
+    root, images = _images(options)
     run = make_masks(images, root, options.out, _parser(options), options.workers)
     answer = json.dumps(_as_json(run, options), indent=2) + "\n" if options.json else _as_text(run, options)
     sys.stdout.write(answer)
@@ -72,15 +72,18 @@ def _arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def _images(directory: Path, format: str | None) -> tuple[Path, list[Path]]:  # noqa: A002
+def _images(options: argparse.Namespace) -> tuple[Path, list[Path]]:
     """Return the data set's folder and all of its images, those whose names no pattern fits among them."""
     from genreid.data.listing import walk_images  # noqa: PLC0415
     from genreid.data.load import load_dataset, recognise  # noqa: PLC0415
 
+    directory: Path = options.directory
     try:
-        known = format or recognise(directory)
+        known = options.format or recognise(directory)
     except ValueError:
-        images = sorted(walk_images(directory))
+        # Masks of an earlier run that lie in the folder itself are no images.
+        out = options.out.absolute()
+        images = sorted(path for path in walk_images(directory) if not path.absolute().is_relative_to(out))
         if not images:
             raise
         return directory, images
