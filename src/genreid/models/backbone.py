@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from genreid.models.depthwise import use_float32_for_depthwise
 from genreid.models.pretrained import architecture, load_backbone_weights
 
 _PROBE_SIZE = 128
@@ -152,6 +153,7 @@ def build_reid_network(config: BackboneConfig, num_classes: int) -> ReidNetwork:
         msg = f"got {num_classes} classes, expected at least one person in the training data"
         raise ValueError(msg)
     backbone = _create_backbone(config.name)
+    use_float32_for_depthwise(backbone)
     load_backbone_weights(backbone, config.name, config.weights)
     if config.last_stride == 1:
         _set_last_stride_to_one(backbone, config.name)

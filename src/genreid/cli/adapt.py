@@ -1,0 +1,21 @@
+"""`genreid adapt`: from a labelled source and an unlabelled target to an adapted re-id network."""
+
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `genreid adapt` and return its exit status: 0, also where a time limit stopped it at a checkpoint.
+
+    Args:
+        argv: The words after the verb.
+    """
+    from genreid.cli.options import parse_training  # noqa: PLC0415 - `genreid --help` stays quick
+    from genreid.pipelines.adapt import AdaptJob, adapt  # noqa: PLC0415
+    from genreid.recipes.crgan import RECIPES  # noqa: PLC0415
+    from genreid.training.configs import AdaptConfig  # noqa: PLC0415
+
+    arguments = parse_training(
+        AdaptConfig, RECIPES, argv, job_type=AdaptJob, prog="genreid adapt", default_recipe="paper"
+    )
+    adapt(arguments.job, arguments.run, arguments.config)
+    return 0

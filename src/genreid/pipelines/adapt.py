@@ -1,0 +1,231 @@
+"""`genreid adapt`: from two folders of crops to an adapted re-id network (CR-GAN, algorithm 1)."""
+
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from torch import nn
+
+from genreid.data.batch import ImageSet, open_image_set
+from genreid.data.load import load_dataset
+from genreid.data.sample import UNKNOWN_CAMID, ReidDataset, Sample, count_pids
+from genreid.generation.renderings import rendering_sheet, save_sheet
+from genreid.masks.blazepose import load_blazepose
+from genreid.masks.make import make_masks
+from genreid.models.backbone import ReidNetwork
+from genreid.models.crgan import CameraDiscriminator, Generator
+from genreid.training.checkpoint import load_newest
+from genreid.training.configs import AdaptConfig, RendererName
+from genreid.training.crgan_stages import (
+    Domains,
+    PairPlan,
+    Workbench,
+    camera_stage,
+    draw_pairs,
+    finetuning_stage,
+    identity_stage,
+    make_renderer,
+    render,
+    rendering_stage,
+)
+from genreid.training.loop import Session, Stage, run_stage
+from genreid.training.precision import choose_compute
+from genreid.training.run_folder import open_run
+from genreid.training.run_log import RunLog
+from genreid.training.run_options import RunOptions
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+logger = logging.getLogger(__name__)
+
+GENERATORS = ("crgan", "crgan_single")
+"""Renderers that stage II trains."""
+SHEET_COLUMNS = 12
+"""Pairs in the picture of a run's renderings."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptJob:
+    """Adapt a re-id network from a labelled source to an unlabelled target, with CR-GAN."""
+
+    source: Path
+    """Labelled data set."""
+    target: Path
+    """Unlabelled data set; only its training images are used, and of their names only the camera."""
+    out: Path
+    """Run folder; a run that is there is resumed."""
+    source_split: Literal["train", "all"] = "train"
+    """`all`: train, query and gallery of the source together, junk and distractors left out."""
+    source_masks: Path | None = None
+    """Person masks of the source (default: made into RUN/masks/source)."""
+    target_masks: Path | None = None
+    """Person masks of the target (default: made into RUN/masks/target)."""
+    renderer: RendererName = "crgan"
+    """crgan; crgan_single: without dual condition; cut_paste; none: stage III on real source images."""
+    pretrained: Path | None = None
+    """Another run whose stage I (and nothing else) is taken over."""
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """The two data sets and what is used of them."""
+
+    source: ReidDataset
+    source_samples: tuple[Sample, ...]
+    target: ReidDataset
+
+
+def adapt(job: AdaptJob, options: RunOptions, config: AdaptConfig) -> bool:
+    """Run CR-GAN's three stages, from where the run folder stands.
+
+    Args:
+        job: Source, target, run folder, renderer.
+        options: Seed, device, precision, time limit, people held out.
+        config: All settings.
+
+    Returns:
+        True if the run is finished, False if the time limit or a signal stopped it at a checkpoint.
+
+    Raises:
+        ValueError: If the folders, masks or settings do not fit together.
+    """
+    config = replace(config, generator=replace(config.generator, dual_condition=_dual(job.renderer, config)))
+    compute = choose_compute(options.device, options.precision)
+    inputs = _read_inputs(job, options.holdout)
+    open_run(job.out, config, {**_plain(job), "seed": options.seed, "holdout": options.holdout, "precision": compute.name})
+    session = Session(job.out, options.seed, options.max_minutes)
+    bench = Workbench(config, options.seed, compute)
+    if job.pretrained is not None:
+        _take_over_stage_one(job.pretrained, job.out)
+    with RunLog(job.out) as log, session.catching_signals():
+        finished = _run(job, inputs, bench, session, log)
+    logger.info("%s: %s", job.out, "finished" if finished else f"stopped at a checkpoint, since {session.stop_reason}")
+    return finished
+
+
+def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, session: Session, log: RunLog) -> bool:
+    """Make masks, then run stages I, II and III; False as soon as the session has to stop."""
+    domains = _open_domains(job, inputs, bench.config)
+    domains.source.to_device(bench.compute.device)
+    domains.target.to_device(bench.compute.device)
+
+    # Stage I: D_id learns the source people, D_cam the target's cameras.
+    identity = identity_stage(bench, domains.source)
+    _check_taken_over(session.run, identity)
+    if not run_stage(identity, session, log):
+        return False
+    needs_camera = job.renderer in GENERATORS and domains.cameras_known and bench.config.stage2.weights.camera > 0
+    camera = camera_stage(bench, domains.target) if needs_camera else None
+    if camera is not None:
+        _check_taken_over(session.run, camera)
+        if not run_stage(camera, session, log):
+            return False
+
+    # Stage II: G and D_d learn, D_id and D_cam are frozen.
+    renderer = make_renderer(job.renderer, bench.config)
+    reid = _network(identity, "identity", ReidNetwork)
+    if job.renderer in GENERATORS:
+        cameras = None if camera is None else _network(camera, "camera", CameraDiscriminator)
+        rendering = rendering_stage(bench, domains, reid, cameras)
+        if not run_stage(rendering, session, log):
+            return False
+        renderer = _network(rendering, "generator", Generator)
+        _save_pictures(session.run / "images" / "renderings.png", renderer, domains, bench)
+
+    # Stage III: D_id learns from renderings made on the fly.
+    return run_stage(finetuning_stage(bench, domains, reid, renderer), session, log)
+
+
+def _read_inputs(job: AdaptJob, holdout: int) -> _Inputs:
+    """Read both data sets and choose the source images."""
+    source, target = load_dataset(job.source), load_dataset(job.target)
+    samples = source.known_people if job.source_split == "all" else source.train
+    if holdout:
+        from genreid.data.holdout import hold_out
+
+        samples = hold_out(samples, holdout).training
+    if count_pids(samples) < 2:
+        msg = f"{job.source}: {len(samples)} labelled images of {count_pids(samples)} people; at least two people are needed"
+        raise ValueError(msg)
+    if not target.train:
+        msg = f"{job.target}: no training images; CR-GAN adapts to the training split of the target"
+        raise ValueError(msg)
+    logger.info("source: %d images of %d people; target: %d images", len(samples), count_pids(samples), len(target.train))
+    return _Inputs(source, tuple(samples), target)
+
+
+def _open_domains(job: AdaptJob, inputs: _Inputs, config: AdaptConfig) -> Domains:
+    """Make the masks that are missing and decode the images of both domains."""
+    source_masks = target_masks = None
+    if job.renderer != "none":
+        source_masks = job.source_masks or _make_masks(inputs.source_samples, inputs.source.root, job.out / "masks" / "source")
+        target_masks = job.target_masks or _make_masks(inputs.target.train, inputs.target.root, job.out / "masks" / "target")
+    size = config.image.size
+    pids = [sample.pid for sample in inputs.source_samples]
+    camids = [sample.training_camid for sample in inputs.target.train]
+    source = open_image_set(inputs.source_samples, pids, size, inputs.source.root, source_masks)
+    target = open_image_set(inputs.target.train, camids, size, inputs.target.root, target_masks)
+    known = UNKNOWN_CAMID not in target.classes and len(target.classes) > 1
+    if not known and job.renderer in GENERATORS:
+        logger.warning(
+            "%s: %s: the camera loss is off", job.target, "cameras are unknown" if UNKNOWN_CAMID in target.classes else "one camera"
+        )
+    return Domains(source, target, known)
+
+
+def _make_masks(samples: Sequence[Sample], root: Path, out: Path) -> Path:
+    """Make person masks where the user gave none; masks that are there are kept."""
+    make_masks(samples, root, out, load_blazepose())
+    return out
+
+
+def _take_over_stage_one(other: Path, run: Path) -> None:
+    """Copy the finished checkpoints of another run's stage I, so that this run folder stands alone."""
+    for stage in ("identity", "camera"):
+        folder = run / "checkpoints" / stage
+        found = load_newest(other / "checkpoints" / stage)
+        if folder.exists() or (found is None and stage == "camera"):
+            continue
+        if found is None or not found.state.finished:
+            msg = f"--pretrained {other}: no finished stage I there; finish that run first"
+            raise ValueError(msg)
+        shutil.copytree(other / "checkpoints" / stage / f"{found.state.step:08d}", folder / f"{found.state.step:08d}")
+
+
+def _check_taken_over(run: Path, stage: Stage) -> None:
+    """Refuse a checkpoint of stage I that was made of other data or with other networks."""
+    found = load_newest(run / "checkpoints" / stage.name)
+    if found is None:
+        return
+    wrong = [name for name, value in stage.facts.items() if found.state.facts.get(name) != value]
+    if wrong:
+        lines = "\n".join(f"  {name}: {found.state.facts.get(name)} there, {stage.facts[name]} here" for name in wrong)
+        msg = f"{run}: the checkpoint of stage {stage.name} does not belong to these data and settings:\n{lines}"
+        raise ValueError(msg)
+
+
+def _network(stage: Stage, name: str, kind: type[NetworkT]) -> NetworkT:
+    """Return a network of a stage with its type."""
+    network = stage.networks[name]
+    assert isinstance(network, kind)
+    return network
+
+
+def _save_pictures(path: Path, renderer: nn.Module, domains: Domains, bench: Workbench) -> None:
+    """Keep a sheet of renderings in the run folder, for the eye."""
+    if path.exists():
+        return
+    pair = draw_pairs(domains, PairPlan(SHEET_COLUMNS, bench.seed, "pictures"), 0, bench.compute.device).pair
+    save_sheet(path, rendering_sheet(pair, render(renderer.eval(), pair, bench.compute)))
+
+
+def _dual(renderer: RendererName, config: AdaptConfig) -> bool:
+    """Tell whether the generator sees the target: `crgan_single` switches that off."""
+    return renderer != "crgan_single" and config.generator.dual_condition
+
+
+def _plain(job: AdaptJob) -> dict[str, Any]:
+    """Return what a run remembers of its job."""
+    return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(job).items() if name != "out"}

@@ -1,0 +1,59 @@
+"""Recipes of `genreid adapt`: CR-GAN at the paper's size, shortened for one GPU, and small for a CPU."""
+
+from dataclasses import replace
+
+from genreid.models.backbone import BackboneConfig
+from genreid.models.crgan import CameraDiscriminatorConfig, DomainDiscriminatorConfig, GeneratorConfig
+from genreid.training.camera_step import CameraConfig
+from genreid.training.configs import AdaptConfig, FinetuningConfig, ImageConfig
+from genreid.training.crgan_step import RenderingConfig
+from genreid.training.identity_step import IdentityConfig
+from genreid.training.optimizers import SgdConfig
+
+
+def paper() -> AdaptConfig:
+    """The paper's numbers: 224x112, ResNet-50, 30,000 + 60,000 + 30,000 iterations of batch 32.
+
+    What the paper leaves open is resolved as in docs/methods/crgan.md (spec E3-E19).
+    """
+    return AdaptConfig()
+
+
+def single_gpu() -> AdaptConfig:
+    """Full-size networks at 224x112, shortened to fit one H200-class GPU for some minutes."""
+    full = paper()
+    return replace(
+        full,
+        stage1_identity=replace(full.stage1_identity, iterations=6_000, label_smoothing=0.1),
+        stage1_camera=replace(full.stage1_camera, iterations=2_000),
+        stage2=replace(full.stage2, iterations=8_000),
+        stage3=replace(full.stage3, iterations=3_000),
+    )
+
+
+def compact() -> AdaptConfig:
+    """128x64, a quarter of the widths, EfficientNet-Lite0 from a package: for a CPU with two cores."""
+    return AdaptConfig(
+        image=ImageConfig(height=128, width=64),
+        backbone=BackboneConfig(name="tf_efficientnet_lite0", weights="package"),
+        generator=GeneratorConfig(width=16),
+        domain=DomainDiscriminatorConfig(width=32),
+        camera=CameraDiscriminatorConfig(width=16),
+        stage1_identity=IdentityConfig(
+            iterations=2_200,
+            sgd=SgdConfig(backbone_rate=0.01, classifier_rate=0.1, drop_at=(0.6,)),
+            label_smoothing=0.1,
+            crop_padding=4,
+        ),
+        stage1_camera=CameraConfig(iterations=600, learning_rate=1e-3),
+        stage2=RenderingConfig(iterations=4_400),
+        stage3=FinetuningConfig(
+            iterations=700,
+            sgd=SgdConfig(backbone_rate=0.003, classifier_rate=0.03, drop_at=(0.6,)),
+            label_smoothing=0.1,
+        ),
+    )
+
+
+RECIPES = {"paper": paper, "single_gpu": single_gpu, "compact": compact}
+"""Every recipe of `genreid adapt` by name."""

@@ -1,0 +1,91 @@
+"""The complete configurations of the training commands."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from genreid.models.backbone import BackboneConfig
+from genreid.models.crgan import CameraDiscriminatorConfig, DomainDiscriminatorConfig, GeneratorConfig
+from genreid.training.camera_step import CameraConfig
+from genreid.training.crgan_step import RenderingConfig
+from genreid.training.identity_step import IdentityConfig
+from genreid.training.optimizers import SgdConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageConfig:
+    """Size that every image is resized to."""
+
+    height: int = 224
+    """Height in pixels."""
+    width: int = 112
+    """Width in pixels."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.height < 16 or self.width < 8:
+            msg = f"image: at least 16x8 pixels (height x width), got {self.height}x{self.width}"
+            raise ValueError(msg)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.height, self.width
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineConfig:
+    """`genreid train baseline`: a re-id network that classifies the people of one data set."""
+
+    image: ImageConfig = field(default_factory=ImageConfig)
+    """Image size."""
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    """Backbone and its weights."""
+    identity: IdentityConfig = field(default_factory=IdentityConfig)
+    """Training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuningConfig(IdentityConfig):
+    """Stage III: fine-tuning of the re-id network on renderings made on the fly."""
+
+    sgd: SgdConfig = field(default_factory=lambda: SgdConfig(backbone_rate=0.001, classifier_rate=0.001))
+    """Optimiser."""
+    source_share: float = 0.0
+    """Share of each batch that stays a real source image (the paper: none)."""
+    erase_target: bool = False
+    """Cut and paste only: take the target's person out (grey) before pasting."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        IdentityConfig.__post_init__(self)
+        if not 0 <= self.source_share < 1:
+            msg = f"stage3: source_share must be in [0, 1), got {self.source_share}"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptConfig:
+    """`genreid adapt`: CR-GAN's three stages."""
+
+    image: ImageConfig = field(default_factory=ImageConfig)
+    """Image size."""
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    """Backbone of the identity discriminator D_id, which is the re-id network, and its weights."""
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    """Image generator G."""
+    domain: DomainDiscriminatorConfig = field(default_factory=DomainDiscriminatorConfig)
+    """Domain discriminator D_d."""
+    camera: CameraDiscriminatorConfig = field(default_factory=CameraDiscriminatorConfig)
+    """Camera discriminator D_cam."""
+    stage1_identity: IdentityConfig = field(default_factory=IdentityConfig)
+    """Stage I: D_id on source people."""
+    stage1_camera: CameraConfig = field(default_factory=CameraConfig)
+    """Stage I: D_cam on target cameras."""
+    stage2: RenderingConfig = field(default_factory=RenderingConfig)
+    """Stage II: G and D_d."""
+    stage3: FinetuningConfig = field(default_factory=FinetuningConfig)
+    """Stage III: D_id on renderings."""
+
+
+RendererName = Literal["crgan", "crgan_single", "cut_paste", "none"]
+"""What makes stage III's images: the generator, the generator without dual condition, pasting, or nobody."""

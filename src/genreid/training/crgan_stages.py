@@ -1,0 +1,260 @@
+"""CR-GAN's three stages, each made ready to run: networks, optimisers, batches, step (algorithm 1)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from genreid.data.batch import BatchPlan, ImageSet
+from genreid.models.backbone import ReidNetwork, build_reid_network
+from genreid.models.crgan import (
+    CameraDiscriminator,
+    ConditionPair,
+    CutAndPaste,
+    DomainDiscriminator,
+    Generator,
+    Rendering,
+    Untouched,
+)
+from genreid.models.folding import fold_batch_norm
+from genreid.training.camera_step import CameraSetup, camera_step
+from genreid.training.config_file import config_to_dict
+from genreid.training.configs import AdaptConfig, RendererName
+from genreid.training.crgan_step import (
+    RenderingBatch,
+    RenderingNetworks,
+    RenderingOptimizers,
+    RenderingSetup,
+    rendering_step,
+)
+from genreid.training.identity_step import IdentitySetup, identity_step
+from genreid.training.loop import Stage, seed_everything
+from genreid.training.optimizers import make_adam, make_sgd
+from genreid.training.precision import Compute
+
+
+@dataclass(frozen=True)
+class Domains:
+    """The labelled source and the unlabelled target.
+
+    Attributes:
+        source: Classified by person.
+        target: Classified by camera; nothing is known of its people.
+        cameras_known: False: every target camera is unknown, or there is but one: no camera loss.
+    """
+
+    source: ImageSet
+    target: ImageSet
+    cameras_known: bool
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What every stage of a run shares.
+
+    Attributes:
+        config: All settings.
+        seed: Seed of the run.
+        compute: Device and arithmetic.
+    """
+
+    config: AdaptConfig
+    seed: int
+    compute: Compute
+
+    def ready(self, network: nn.Module) -> nn.Module:
+        """Put a network on the device, channels last.
+
+        Args:
+            network: The network to move, in place.
+        """
+        return network.to(self.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def identity_stage(bench: Workbench, source: ImageSet) -> Stage:
+    """Stage I: the identity discriminator D_id learns the source people.
+
+    Args:
+        bench: Settings, seed, device.
+        source: The labelled images.
+    """
+    config, compute = bench.config.stage1_identity, bench.compute
+    seed_everything(bench.seed, "initialise/identity", 0)
+    network = build_reid_network(bench.config.backbone, len(source.classes))
+    bench.ready(network)
+    setup = IdentitySetup(network, make_sgd(network, config.sgd), config, compute)
+    plan = BatchPlan(config.batch, bench.seed, "identity", config.crop_padding)
+
+    def step(number: int) -> Mapping[str, Tensor]:
+        batch = source.batch(plan, number, compute.device)
+        return identity_step(setup, batch.images, batch.labels, number)
+
+    facts = _identity_facts(bench, source)
+    return Stage("identity", config.iterations, step, {"identity": network}, {"identity": setup.optimizer}, facts)
+
+
+def camera_stage(bench: Workbench, target: ImageSet) -> Stage:
+    """Stage I: the camera discriminator D_cam learns the target's cameras.
+
+    Args:
+        bench: Settings, seed, device.
+        target: Target images, classified by camera.
+    """
+    config, compute = bench.config.stage1_camera, bench.compute
+    seed_everything(bench.seed, "initialise/camera", 0)
+    network = CameraDiscriminator(bench.config.camera, len(target.classes))
+    bench.ready(network)
+    setup = CameraSetup(network, make_adam(network, config.learning_rate, (0.9, 0.999)), config, compute)
+    plan = BatchPlan(config.batch, bench.seed, "camera")
+
+    def step(number: int) -> Mapping[str, Tensor]:
+        batch = target.batch(plan, number, compute.device)
+        return camera_step(setup, batch.images, batch.labels)
+
+    facts = {"num_cameras": len(target.classes), "target": target.fingerprint, "size": list(bench.config.image.size)}
+    return Stage("camera", config.iterations, step, {"camera": network}, {"camera": setup.optimizer}, facts)
+
+
+def rendering_stage(
+    bench: Workbench, domains: Domains, identity: ReidNetwork, camera: CameraDiscriminator | None
+) -> Stage:
+    """Stage II: the generator G and the domain discriminator D_d learn, with D_id and D_cam frozen.
+
+    Args:
+        bench: Settings, seed, device.
+        domains: Source and target.
+        identity: D_id as stage I left it.
+        camera: D_cam as stage I left it; None: no camera loss.
+    """
+    config, compute = bench.config.stage2, bench.compute
+    seed_everything(bench.seed, "initialise/rendering", 0)
+    generator = Generator(bench.config.generator, *bench.config.image.size)
+    domain = DomainDiscriminator(bench.config.domain)
+    bench.ready(generator)
+    bench.ready(domain)
+    frozen = fold_batch_norm(identity)
+    bench.ready(frozen)
+    if camera is not None:
+        bench.ready(camera).eval().requires_grad_(requires_grad=False)
+    betas = (config.beta1, config.beta2)
+    setup = RenderingSetup(
+        RenderingNetworks(generator, domain, frozen, camera),
+        RenderingOptimizers(make_adam(generator, config.learning_rate, betas), make_adam(domain, config.learning_rate, betas)),
+        config,
+        compute,
+    )
+
+    def step(number: int) -> Mapping[str, Tensor]:
+        batch = draw_pairs(domains, PairPlan(config.batch, bench.seed, "rendering"), number, compute.device)
+        return rendering_step(setup, batch, number)
+
+    facts = _identity_facts(bench, domains.source)
+    facts |= {"generator": config_to_dict(bench.config.generator), "target": domains.target.fingerprint}
+    networks = {"generator": generator, "domain": domain}
+    optimizers = {"generator": setup.optimizers.generator, "domain": setup.optimizers.domain}
+    return Stage("rendering", config.iterations, step, networks, optimizers, facts)
+
+
+def finetuning_stage(bench: Workbench, domains: Domains, identity: ReidNetwork, renderer: nn.Module) -> Stage:
+    """Stage III: D_id is fine-tuned on renderings made on the fly, with the source person's label.
+
+    Args:
+        bench: Settings, seed, device.
+        domains: Source and target.
+        identity: D_id as stage I left it; it is trained in place.
+        renderer: Takes a `ConditionPair`, gives a `Rendering`.
+    """
+    config, compute = bench.config.stage3, bench.compute
+    bench.ready(identity)
+    bench.ready(renderer).eval().requires_grad_(requires_grad=False)
+    setup = IdentitySetup(identity, make_sgd(identity, config.sgd), config, compute)
+    plan = PairPlan(config.batch, bench.seed, "finetuning", config.crop_padding)
+    real = round(config.source_share * config.batch)
+
+    def step(number: int) -> Mapping[str, Tensor]:
+        batch = draw_pairs(domains, plan, number, compute.device)
+        rendering = render(renderer, batch.pair, compute)
+        images = torch.cat((batch.pair.source[:real], rendering.image[real:])) if real else rendering.image
+        return identity_step(setup, images, batch.source_labels, number)
+
+    facts = _identity_facts(bench, domains.source) | {"target": domains.target.fingerprint}
+    return Stage("finetuning", config.iterations, step, {"identity": identity}, {"identity": setup.optimizer}, facts)
+
+
+def make_renderer(name: RendererName, config: AdaptConfig) -> nn.Module:
+    """Make stage III's renderer; a generator comes without its weights.
+
+    Args:
+        name: `crgan`, `crgan_single`, `cut_paste` or `none`.
+        config: All settings.
+    """
+    if name == "cut_paste":
+        return CutAndPaste(erase_target=config.stage3.erase_target)
+    if name == "none":
+        return Untouched()
+    return Generator(config.generator, *config.image.size)
+
+
+@torch.no_grad()
+def render(renderer: nn.Module, pair: ConditionPair, compute: Compute) -> Rendering:
+    """Render a batch without gradients.
+
+    Args:
+        renderer: The generator, or what stands in for it.
+        pair: Images and masks, [B, ., H, W].
+        compute: Device and arithmetic.
+    """
+    with compute.autocast():
+        rendering: Rendering = renderer(pair)
+    return rendering
+
+
+@dataclass(frozen=True)
+class PairPlan:
+    """How pairs of source and target images are drawn: independently, both uniform (spec/cr-gan.md E17).
+
+    Attributes:
+        size: Pairs in a batch.
+        seed: Seed of the run.
+        stage: Name of the stage.
+        crop_padding: Pixels by which a source image may be shifted; its mask is shifted with it.
+    """
+
+    size: int
+    seed: int
+    stage: str
+    crop_padding: int = 0
+
+
+def draw_pairs(domains: Domains, plan: PairPlan, step: int, device: torch.device) -> RenderingBatch:
+    """Return the pairs of one step: a pure function of the plan and the step.
+
+    Args:
+        domains: Source and target.
+        plan: Size, seed, stage.
+        step: Step of the stage, from 0.
+        device: Where the batch is wanted.
+    """
+    source = domains.source.batch(BatchPlan(plan.size, plan.seed, f"{plan.stage}/source", plan.crop_padding), step, device)
+    target = domains.target.batch(BatchPlan(plan.size, plan.seed, f"{plan.stage}/target"), step, device)
+    empty = torch.zeros_like(source.images[:, :1])
+    pair = ConditionPair(
+        source.images,
+        target.images,
+        empty if source.masks is None else source.masks,
+        empty if target.masks is None else target.masks,
+    )
+    return RenderingBatch(pair, source.labels, target.labels)
+
+
+def _identity_facts(bench: Workbench, source: ImageSet) -> dict[str, Any]:
+    """Return what is needed to rebuild the re-id network."""
+    return {
+        "backbone": config_to_dict(bench.config.backbone),
+        "num_classes": len(source.classes),
+        "size": list(bench.config.image.size),
+        "source": source.fingerprint,
+    }
+

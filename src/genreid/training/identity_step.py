@@ -1,0 +1,93 @@
+"""One iteration of training a re-id network: stage I on real images, stage III on renderings (algorithm 1)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from genreid.losses.identity import identity_loss
+from genreid.models.backbone import ReidNetwork
+from genreid.training.optimizers import SgdConfig, scale_learning_rate
+from genreid.training.precision import Compute
+from genreid.training.schedules import step_decay
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentityConfig:
+    """Training of a re-id network by classifying people."""
+
+    iterations: int = 30_000
+    """Iterations."""
+    batch: int = 32
+    """Images in a batch."""
+    sgd: SgdConfig = field(default_factory=SgdConfig)
+    """Optimiser."""
+    label_smoothing: float = 0.0
+    """Share of the target's mass spread evenly over all people."""
+    crop_padding: int = 0
+    """Pixels by which an image may be shifted; CR-GAN: none, flips only."""
+    batch_norm: str = "train"
+    """`train`: statistics of the batch, running averages updated; `frozen`: the stored statistics stay."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.iterations < 1 or self.batch < 1 or not 0 <= self.label_smoothing < 1 or self.crop_padding < 0:
+            msg = (
+                "identity training: iterations and batch >= 1, label_smoothing in [0, 1), crop_padding >= 0, got "
+                f"{self.iterations}, {self.batch}, {self.label_smoothing}, {self.crop_padding}"
+            )
+            raise ValueError(msg)
+        if self.batch_norm not in {"train", "frozen"}:
+            msg = f"identity training: batch_norm is 'train' or 'frozen', got {self.batch_norm!r}"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True)
+class IdentitySetup:
+    """All that stays the same from one iteration to the next."""
+
+    network: ReidNetwork
+    optimizer: torch.optim.Optimizer
+    config: IdentityConfig
+    compute: Compute
+
+
+def identity_step(setup: IdentitySetup, images: Tensor, labels: Tensor, step: int) -> Mapping[str, Tensor]:
+    """Classify a batch of people and take one step of SGD.
+
+    Args:
+        setup: Network, optimiser, settings.
+        images: [B, 3, H, W] in [-1, 1]: real images, or renderings.
+        labels: [B] int64 class of each person.
+        step: Number of the iteration, from 0: it sets the learning rate.
+
+    Returns:
+        `identity`, the loss, and `accuracy`, the share of the batch that is classified right.
+    """
+    config = setup.config
+    scale_learning_rate(setup.optimizer, step_decay(step, config.iterations, 1.0, config.sgd.drop_at))
+    set_training_mode(setup.network, config.batch_norm)
+    with setup.compute.autocast():
+        logits = setup.network(images).logits
+    logits = logits.float()
+    loss = identity_loss(logits, labels, config.label_smoothing)
+    setup.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    setup.optimizer.step()
+    accuracy = (logits.detach().argmax(dim=1) == labels).float().mean()
+    return {"identity": loss.detach(), "accuracy": accuracy}
+
+
+def set_training_mode(network: nn.Module, batch_norm: str) -> None:
+    """Put a network into training mode; with `frozen`, its batch normalisations stay in evaluation mode.
+
+    Args:
+        network: The network to change.
+        batch_norm: `train` or `frozen`.
+    """
+    network.train()
+    if batch_norm == "frozen":
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()

@@ -1,0 +1,182 @@
+"""The loop that every stage of every method runs in: steps, logs, checkpoints, clean stops.
+
+Everything random in step t follows from (seed, stage, t): batches, augmentation, and through the global
+generators, which are seeded anew at each step, dropout and noise. So nothing of it needs to be stored, and a run
+that is killed and resumed ends in the same weights.
+"""
+
+import hashlib
+import logging
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from genreid.training.checkpoint import CheckpointState, load_newest, restore_optimizer, save_checkpoint
+from genreid.training.progress import StageProgress
+from genreid.training.run_log import RunLog
+
+logger = logging.getLogger(__name__)
+
+LOG_EVERY = 20
+"""Steps between two looks at the loss terms: each look makes the host wait for the device."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a method, ready to run.
+
+    Attributes:
+        name: Such as `identity`, `rendering`.
+        iterations: Length of the stage.
+        step: Runs iteration t and returns its loss terms as scalars on the device.
+        networks: What is trained, by name; it is what a checkpoint holds.
+        optimizers: By name.
+        facts: What a checkpoint must know to rebuild the networks.
+    """
+
+    name: str
+    iterations: int
+    step: Callable[[int], Mapping[str, Tensor]]
+    networks: Mapping[str, nn.Module]
+    optimizers: Mapping[str, torch.optim.Optimizer]
+    facts: Mapping[str, Any]
+
+
+@dataclass
+class Session:
+    """One process working on a run.
+
+    Attributes:
+        run: The run folder.
+        seed: Seed of the run.
+        max_minutes: Stop cleanly at a checkpoint after so long; None = never.
+        checkpoint_minutes: Minutes between two checkpoints.
+        stop_reason: Why the run shall stop; empty = it shall not.
+    """
+
+    run: Path
+    seed: int = 0
+    max_minutes: float | None = None
+    checkpoint_minutes: float = 5.0
+    stop_reason: str = ""
+    started: float = field(default_factory=time.monotonic)
+
+    def must_stop(self) -> bool:
+        """Tell whether time is up or somebody asked the process to end."""
+        if self.max_minutes is not None and time.monotonic() - self.started > 60 * self.max_minutes:
+            self.stop_reason = self.stop_reason or f"--max-minutes {self.max_minutes:g} is over"
+        return bool(self.stop_reason)
+
+    @contextmanager
+    def catching_signals(self) -> Iterator[None]:
+        """Turn the first SIGINT or SIGTERM into a clean stop; a second one ends the process at once."""
+
+        def ask(number: int, _frame: FrameType | None) -> None:
+            if self.stop_reason:
+                raise KeyboardInterrupt
+            self.stop_reason = f"{signal.Signals(number).name} was received"
+
+        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def run_stage(stage: Stage, session: Session, log: RunLog) -> bool:
+    """Run a stage to its end, from its newest checkpoint if there is one.
+
+    Args:
+        stage: The stage; its networks and optimisers are restored and changed in place.
+        session: Where, for how long, with which seed.
+        log: Where the loss terms go.
+
+    Returns:
+        True if the stage is finished, False if the session has to stop before.
+
+    Raises:
+        FloatingPointError: If a loss term is not finite; the message names the step, the terms, the last checkpoint.
+    """
+    folder = session.run / "checkpoints" / stage.name
+    step = saved = _restore(stage, folder)
+    pending: list[Mapping[str, Tensor]] = []
+    last_save = time.monotonic()
+    with StageProgress(stage.name, stage.iterations, done=step) as progress:
+        while step < stage.iterations and not session.must_stop():
+            seed_everything(session.seed, stage.name, step)
+            pending.append(stage.step(step))
+            step += 1
+            if len(pending) == LOG_EVERY or step == stage.iterations or session.must_stop():
+                values = _read(pending, stage.name, step, folder)
+                log.write(stage.name, step, values)
+                progress.advance(len(pending), values)
+                pending = []
+                if time.monotonic() - last_save > 60 * session.checkpoint_minutes:
+                    saved, last_save = _save(stage, step, folder), time.monotonic()
+    if step > saved:
+        _save(stage, step, folder)
+    return step >= stage.iterations
+
+
+def seed_everything(seed: int, stage: str, step: int) -> None:
+    """Seed torch's global generators for one step.
+
+    Args:
+        seed: Seed of the run.
+        stage: Name of the stage.
+        step: Number of the iteration.
+    """
+    digest = hashlib.sha256(f"{seed}/{stage}/{step}".encode()).digest()
+    torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def _restore(stage: Stage, folder: Path) -> int:
+    """Load the newest whole checkpoint into the stage and return its step, 0 if there is none."""
+    checkpoint = load_newest(folder)
+    if checkpoint is None:
+        return 0
+    if checkpoint.state.iterations != stage.iterations:
+        msg = (
+            f"{folder} was begun with {checkpoint.state.iterations} iterations, now {stage.iterations} are asked for; "
+            "use the first number, or another --out"
+        )
+        raise ValueError(msg)
+    for name, network in stage.networks.items():
+        network.load_state_dict(checkpoint.network(name))
+    for name, optimizer in stage.optimizers.items():
+        restore_optimizer(optimizer, checkpoint, name)
+    if not checkpoint.state.finished:
+        logger.info("%s: resumed at step %d of %d", stage.name, checkpoint.state.step, stage.iterations)
+    return checkpoint.state.step
+
+
+def _save(stage: Stage, step: int, folder: Path) -> int:
+    """Write a checkpoint and return its step."""
+    state = CheckpointState(stage.name, step, stage.iterations, dict(stage.facts))
+    save_checkpoint(folder, state, stage.networks, stage.optimizers)
+    return step
+
+
+def _read(pending: list[Mapping[str, Tensor]], stage: str, step: int, folder: Path) -> dict[str, float]:
+    """Fetch the terms of the last steps at once, check them and return their means."""
+    names = list(pending[-1])
+    table = torch.stack([torch.stack([terms[name].float() for name in names]) for terms in pending]).cpu()
+    finite = torch.isfinite(table).all(dim=1)
+    if not finite.all():
+        row = int((~finite).nonzero()[0])
+        terms = ", ".join(f"{name} {value:g}" for name, value in zip(names, table[row].tolist(), strict=True))
+        msg = (
+            f"stage {stage}: a loss is not finite at step {step - len(pending) + row} ({terms}); the last good checkpoint "
+            f"is the newest in {folder}. Try --precision fp32 or a smaller learning rate"
+        )
+        raise FloatingPointError(msg)
+    return dict(zip(names, table.mean(dim=0).tolist(), strict=True))
