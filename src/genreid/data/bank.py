@@ -15,8 +15,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from genreid.data.bank_file import BankKey, BankRows, open_or_build
+from genreid.data.bank_file import BankKey, open_or_build
 from genreid.data.decode import Kind, UInt8
+from genreid.data.decode_all import Decoding
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +66,8 @@ class ImageBank:
             ValueError: If masks are missing or the disk has no room; names them and says what to type.
         """
         key = BankKey.of(tuple(paths), size, kind)
-        rows = BankRows(workers, shown=progress is not False)
-        array, reasons = open_or_build(key, rows, cache_dir)
+        decoding = Decoding(size, kind, workers, shown=progress is not False)
+        array, reasons = open_or_build(key, decoding, cache_dir)
         for row, reason in list(reasons.items())[:5]:
             logger.warning("cannot read %s: %s", key.paths[row], reason)
         if len(reasons) > 5:

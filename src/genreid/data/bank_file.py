@@ -6,20 +6,17 @@ import json
 import math
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from genreid.data.cache import CACHE_VARIABLE, cache_root
-from genreid.data.decode import Kind, UInt8, UnreadableImageError, decode
-from genreid.data.progress import progress_of
+from genreid.data.decode import Kind, UInt8
+from genreid.data.decode_all import Decoding, decode_all
 
 BANK_VERSION = 1
 """Raised when decoding changes, so that old banks are not used."""
-CHUNK = 64
-"""Images that one task decodes: enough to make handing out cheap, few enough for a smooth bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,53 +69,12 @@ class BankKey:
         return (len(self.paths), 3 if self.kind == "image" else 1, *self.size)
 
 
-@dataclass(frozen=True, slots=True)
-class BankRows:
-    """Fills the rows of a bank.
-
-    Attributes:
-        workers: Threads; default: one for each core, at most 16. Pillow decodes without Python's lock.
-        shown: Whether progress is shown.
-    """
-
-    workers: int | None = None
-    shown: bool = True
-
-    def fill(self, array: UInt8, key: BankKey) -> dict[int, str]:
-        """Decode every file into its row.
-
-        Args:
-            array: uint8 [N,C,H,W], written.
-            key: The files.
-
-        Returns:
-            Row -> reason, for the files that cannot be read, ascending.
-        """
-        total = len(key.paths)
-        reasons: dict[int, str] = {}
-        workers = self.workers or min(16, os.cpu_count() or 1)
-        with (
-            progress_of(f"decoding {key.kind}s", total, shown=self.shown) as advance,
-            ThreadPoolExecutor(workers) as pool,
-        ):
-            chunks = [range(start, min(start + CHUNK, total)) for start in range(0, total, CHUNK)]
-            try:
-                for future in as_completed([pool.submit(_fill_rows, array, key, chunk) for chunk in chunks]):
-                    done, bad = future.result()
-                    reasons.update(bad)
-                    advance(done)
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
-        return dict(sorted(reasons.items()))
-
-
-def open_or_build(key: BankKey, rows: BankRows, cache_dir: Path | None) -> tuple[UInt8, dict[int, str]]:
+def open_or_build(key: BankKey, decoding: Decoding, cache_dir: Path | None) -> tuple[UInt8, dict[int, str]]:
     """Open the file of a bank, or make it.
 
     Args:
         key: What the bank holds.
-        rows: Fills the rows.
+        decoding: Size and kind of `key`, and how many threads fill the rows.
         cache_dir: Folder of the files; default: `banks` in the cache.
 
     Returns:
@@ -132,22 +88,19 @@ def open_or_build(key: BankKey, rows: BankRows, cache_dir: Path | None) -> tuple
     folder = cache_dir or cache_root() / "banks"
     opened = _open(folder, key)
     if opened is None:
-        _build(folder, key, rows)
+        _build(folder, key, decoding)
         opened = _open(folder, key)
         assert opened is not None, f"bank {key.digest} cannot be opened right after it was written"
     return opened
 
 
-def _fill_rows(array: UInt8, key: BankKey, chunk: range) -> tuple[int, dict[int, str]]:
-    """Decode some files into their rows."""
-    reasons = {}
-    for row in chunk:
-        try:
-            array[row] = decode(key.paths[row], key.size, key.kind)
-        except UnreadableImageError as error:
-            array[row] = 0
-            reasons[row] = str(error)
-    return len(chunk), reasons
+def _fill(array: UInt8, key: BankKey, decoding: Decoding) -> dict[int, str]:
+    """Decode every file into its row; rows of unreadable files become 0."""
+
+    def keep(row: int, pixels: UInt8 | None) -> None:
+        array[row] = 0 if pixels is None else pixels
+
+    return decode_all(key.paths, decoding, keep)
 
 
 def _open(folder: Path, key: BankKey) -> tuple[UInt8, dict[int, str]] | None:
@@ -161,7 +114,7 @@ def _open(folder: Path, key: BankKey) -> tuple[UInt8, dict[int, str]] | None:
     return (array, reasons) if array.shape == key.shape and array.dtype == np.uint8 else None
 
 
-def _build(folder: Path, key: BankKey, rows: BankRows) -> None:
+def _build(folder: Path, key: BankKey, decoding: Decoding) -> None:
     """Fill a bank beside its place, then rename it into place: a killed run leaves no half bank."""
     array_beside, facts_beside = (
         folder / f"{key.digest}.{os.getpid()}.{end}.part" for end in ("npy", "json")
@@ -170,7 +123,7 @@ def _build(folder: Path, key: BankKey, rows: BankRows) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         _make_room(array_beside, key.shape)
         array = np.load(array_beside, mmap_mode="r+", allow_pickle=False)
-        reasons = rows.fill(array, key)
+        reasons = _fill(array, key, decoding)
         array.flush()
         facts = {"version": BANK_VERSION, "kind": key.kind, "shape": key.shape, "unreadable": reasons}
         facts_beside.write_text(json.dumps(facts), encoding="utf-8")

@@ -48,9 +48,9 @@ def trial_of(held_out: Iterable[Sample]) -> Trial:
     """Make queries and a gallery of held-out people.
 
     Queries: of every (identity, camera) whose identity another camera sees, too, the first image by path.
-    Gallery: all images, for a query's own image is of its own camera and so is not ranked. Images of an unknown
-    camera are never left out of a ranking for their camera; so an identity with such images has one query, its
-    first image, which is taken out of the gallery if its camera is unknown.
+    Gallery: all images, for a query's own image is of its own camera and so is not ranked. Images of an
+    unknown camera are never left out of a ranking for their camera; so an identity with such images has one
+    query, its first image, which is taken out of the gallery if its camera is unknown.
 
     Args:
         held_out: `Holdout.held_out`, or any labelled images.
