@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import docstring_parser
 import yaml
@@ -171,7 +171,9 @@ def _title(described: type) -> str:
 
 def _metavar(expected: object) -> str:
     """Return how the help names a value of this type."""
-    return type_name(expected).replace("'", "").replace(" ", "").replace("tuple[", "[")
+    return (
+        type_name(expected).replace("'", "").replace(" ", "").replace("tuple[", "[").replace("Path", "PATH")
+    )
 
 
 def _groups(job_type: type, base: "DataclassInstance") -> list[_Group]:
@@ -191,7 +193,7 @@ def _flat_group(options_type: type["DataclassInstance"], title: str) -> _Group:
         required = _is_required(item) and item.name != "recipe"
         default = None if _is_required(item) else _default(item)
         note = " (required)" if required else "" if default is None else f" (default: {default})"
-        metavar = item.metadata.get("metavar", _metavar(types[item.name]))
+        metavar = item.metadata.get("metavar", _metavar(types[item.name]).removesuffix("|null"))
         text = texts.get(item.name, "") + note
         flag = "--" + item.name.replace("_", "-")
         options.append(_Option(flag, item.name, types[item.name], metavar, text, required))
