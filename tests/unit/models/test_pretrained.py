@@ -6,7 +6,6 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
-from tests.oracles import efficientnet_lite_oracle
 from torch import Tensor, nn
 
 from genreid.models.backbone import BackboneConfig, build_reid_network, input_statistics
@@ -21,6 +20,7 @@ from genreid.models.pretrained import (
     sha256_of,
     to_timm_names,
 )
+from tests.oracles import efficientnet_lite_oracle
 
 
 def packaged_file(name: str) -> Path:
