@@ -108,7 +108,8 @@ def _plain_rate(images: Sequence[Path], out: Path, parser: BlazePoseParser, thre
         square = Image.fromarray(np.pad(pixels, padding, mode="edge")).resize((256, 256))
         network.set_tensor(entry, np.asarray(square, np.float32)[None] / 255)
         network.invoke()
-        probability = 1 / (1 + np.exp(-network.get_tensor(mask_output)[0, :, :, 0]))
+        logits = np.clip(network.get_tensor(mask_output)[0, :, :, 0], -30, 30)
+        probability = 1 / (1 + np.exp(-logits))
         whole = Image.fromarray(probability).resize((side, side), Image.Resampling.BILINEAR)
         mask = np.asarray(whole)[top : top + height, left : left + width] >= 0.5
         Image.fromarray(mask).save(out / f"{path.stem}.png")
