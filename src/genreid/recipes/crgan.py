@@ -46,7 +46,7 @@ def compact() -> AdaptConfig:
             crop_padding=4,
         ),
         stage1_camera=CameraConfig(iterations=600, learning_rate=1e-3),
-        stage2=RenderingConfig(iterations=4_400),
+        stage2=RenderingConfig(iterations=3_600),
         stage3=FinetuningConfig(
             iterations=700,
             sgd=SgdConfig(backbone_rate=0.003, classifier_rate=0.03, drop_at=(0.6,)),
