@@ -1,22 +1,52 @@
-"""`--help` of everything answers, and that of `genreid` at once."""
+"""`--help` of everything answers, that of `genreid` at once, and the README names only what exists."""
 
+import contextlib
+import io
+import logging
+import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from genreid.cli.main import VERBS
+from genreid.cli.main import VERBS, main
 
 LIMIT_SECONDS = 0.4
-HELPS = [[verb] for verb in VERBS if verb not in {"data", "train"}]
-HELPS += [["data"], ["data", "check"], ["train"], ["train", "baseline"]]
+README = Path(__file__).resolve().parents[2] / "README.md"
+WITH_SUBCOMMANDS = {"data", "train"}
+HELPS = [[verb] for verb in VERBS] + [["data", "check"], ["train", "baseline"]]
 
 
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
-    command = [sys.executable, "-m", "genreid.cli.main", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+class Answer(NamedTuple):
+    """What a command ended with and wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    logging.captureWarnings(capture=False)
+
+
+def run(*words: str) -> Answer:
+    """Run the command line in this process: torch is then imported once for all verbs."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main(words)
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
+    return Answer(code, out.getvalue(), err.getvalue())
 
 
 def fastest(command: list[str]) -> float:
@@ -32,21 +62,36 @@ def fastest(command: list[str]) -> float:
 def test_help_answers_at_once() -> None:
     bare = fastest([sys.executable, "-c", "pass"])
     answered = fastest([sys.executable, "-m", "genreid.cli.main", "--help"])
-    assert answered - bare < LIMIT_SECONDS, (
-        f"`genreid --help` takes {answered - bare:.2f} s more than Python's start"
-    )
+    extra = answered - bare
+    assert extra < LIMIT_SECONDS, f"`genreid --help` takes {extra:.2f} s more than Python's start"
 
 
 @pytest.mark.parametrize("words", HELPS, ids=" ".join)
 def test_every_verb_has_help(words: list[str]) -> None:
     answer = run(*words, "--help")
-    assert answer.returncode == 0, answer.stderr
-    assert "usage" in answer.stdout.lower()
-    assert f"genreid {words[0]}" in answer.stdout
+    assert answer.code == 0, answer.err
+    assert "usage" in answer.out.lower()
+    assert f"genreid {words[0]}" in answer.out
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_an_unknown_option_is_refused_in_one_paragraph(verb: str) -> None:
+def test_an_unknown_option_is_refused(verb: str) -> None:
     answer = run(verb, "--no-such-option-at-all")
-    assert answer.returncode == 2, answer.stdout + answer.stderr
-    assert "Traceback" not in answer.stderr
+    assert answer.code == 2, answer
+    assert "Traceback" not in answer.err
+
+
+def commands_of_readme() -> list[str]:
+    """Return the `genreid ...` lines of the README's shell blocks, without their comments."""
+    blocks = re.findall(r"```sh\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.startswith("genreid ")]
+
+
+@pytest.mark.parametrize("command", commands_of_readme())
+def test_the_readmes_commands_exist(command: str) -> None:
+    words = command.split()[1:]
+    help_words = words[:2] if words[0] in WITH_SUBCOMMANDS else words[:1]
+    text = run(*help_words, "--help").out
+    unknown = [word for word in words if word.startswith("--") and not re.search(rf"{word}\b", text)]
+    assert not unknown, f"README.md says `{command}`, but `genreid {' '.join(help_words)}` has no {unknown}"
