@@ -1,4 +1,4 @@
-"""Camera loss of CR-GAN (equation 5): a rendering shall look as if the target instance's camera had taken it."""
+"""Camera loss of CR-GAN (equation 5): a rendering shall look as if the target's camera had taken it."""
 
 from torch import Tensor
 from torch.nn import functional as F

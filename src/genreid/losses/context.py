@@ -22,11 +22,13 @@ class ContextTargets(NamedTuple):
     background: Tensor
 
 
-def context_loss(rendering: Tensor, targets: ContextTargets, norm: Literal["mse", "l2norm"] = "mse") -> Tensor:
+def context_loss(
+    rendering: Tensor, targets: ContextTargets, norm: Literal["mse", "l2norm"] = "mse"
+) -> Tensor:
     """Return ||(X_G - X_S) o M_F|| + ||(X_G - X_T) o M_B||, a scalar >= 0 (equation 6).
 
-    The paper leaves the norm open (spec/cr-gan.md E9). `mse` is the mean over batch, channels and all pixels of the
-    squared masked difference; `l2norm` is the mean over the batch of each image's root of that mean.
+    The paper leaves the norm open (spec/cr-gan.md E9). `mse` is the mean over batch, channels and all pixels
+    of the squared masked difference; `l2norm` is the mean over the batch of each image's root of that mean.
 
     Args:
         rendering: X_G, [B, 3, H, W] in [-1, 1].

@@ -1,8 +1,8 @@
 """The networks of CR-GAN: dual conditional generator, domain discriminator, camera discriminator.
 
-Paper: Chen, Zhu, Gong, "Instance-Guided Context Rendering for Cross-Domain Person Re-Identification", ICCV 2019, tables 8-10
-of its supplementary material. No code of the authors is public; what the paper leaves open is resolved
-in docs/methods/crgan.md. Images are [B, 3, H, W] in [-1, 1], masks [B, 1, H, W] with 1 = person.
+Paper: Chen, Zhu, Gong, "Instance-Guided Context Rendering for Cross-Domain Person Re-Identification", ICCV
+2019, tables 8-10 of its supplementary material. No code of the authors is public; what the paper leaves open
+is resolved in docs/methods/crgan.md. Images are [B, 3, H, W] in [-1, 1], masks [B, 1, H, W] with 1 = person.
 """
 
 import math
@@ -13,10 +13,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from genreid.models.layers import DownBlock, InstanceNorm, SameConv2d, ScoreConv2d, UpBlock, UpsampledConv2d, initialise
+from genreid.models.layers import (
+    DownBlock,
+    InstanceNorm,
+    SameConv2d,
+    ScoreConv2d,
+    UpBlock,
+    UpsampledConv2d,
+    initialise,
+)
 
 ENCODER_WIDTHS = (2, 4, 8, 8, 8, 8)
-"""Channels of the U-Net's levels in units of the pathways' width (table 8: 128, 256, 512, 512, 512, 512 over 64)."""
+"""Channels of the U-Net's levels over the pathways' width 64 (table 8: 128, 256, 512, 512, 512, 512)."""
 
 
 class ConditionPair(NamedTuple):
@@ -76,7 +84,7 @@ class GeneratorConfig:
     def __post_init__(self) -> None:
         """Check the ranges."""
         if self.width < 1 or not 0 <= self.leaky_slope < 1:
-            msg = f"generator: width must be >= 1 and leaky_slope in [0, 1), got {self.width}, {self.leaky_slope}"
+            msg = f"generator: width >= 1 and leaky_slope in [0, 1), got {self.width}, {self.leaky_slope}"
             raise ValueError(msg)
 
 
@@ -104,14 +112,14 @@ def encoder_levels(height: int, width: int) -> int:
 
 
 class Generator(nn.Module):
-    """G: source person + target instance -> the person in the target's context (table 8, equations 2 and 3)."""
+    """G: source person + target instance -> the person in the target's context (table 8, equations 2, 3)."""
 
     def __init__(self, config: GeneratorConfig, height: int, width: int) -> None:
         super().__init__()
         base = config.width
         channels = [base * factor for factor in ENCODER_WIDTHS[: encoder_levels(height, width)]]
         self.slope = config.leaky_slope
-        # without dual condition the identity pathway takes the whole width, the U-Net stays as it is (spec E22)
+        # without dual condition the identity pathway takes the whole width: the U-Net is the same (spec E22)
         self.identity_path = SameConv2d(3, base if config.dual_condition else 2 * base, stride=2)
         self.context_path = SameConv2d(3, base, stride=2) if config.dual_condition else None
         inputs = [2 * base, *channels[:-1]]
@@ -150,7 +158,7 @@ class Generator(nn.Module):
         return compose(pair.source, torch.tanh(heads[:, :3]), torch.sigmoid(heads[:, 3:]))
 
     def _dual_path(self, pair: ConditionPair) -> Tensor:
-        """Encode the source person and, apart from it, the target's background X_T * (1 - M_T) (equation 2)."""
+        """Encode the source person and, apart, the target's background X_T * (1 - M_T) (equation 2)."""
         identity: Tensor = self.identity_path(pair.source)
         if self.context_path is None:
             return identity
@@ -206,7 +214,7 @@ class DomainDiscriminatorConfig:
     def __post_init__(self) -> None:
         """Check the ranges."""
         if self.width < 1 or not 0 <= self.noise_std <= 1:
-            msg = f"domain_discriminator: width >= 1 and noise_std in [0, 1], got {self.width}, {self.noise_std}"
+            msg = f"domain discriminator: width >= 1, noise_std in [0, 1], got {self.width}, {self.noise_std}"
             raise ValueError(msg)
 
 
@@ -294,4 +302,5 @@ class CameraDiscriminator(nn.Module):
         for conv, norm in zip(self.hidden[1:], self.norms, strict=True):
             maps = F.leaky_relu(norm(conv(maps)), self.config.leaky_slope, inplace=True)
         pooled = F.dropout(maps.mean((2, 3), keepdim=True), self.config.dropout, self.training)
-        return self.classify(pooled).flatten(1).float()
+        logits: Tensor = self.classify(pooled)
+        return logits.flatten(1).float()

@@ -1,11 +1,13 @@
 """Depthwise convolutions in float32 on a CPU, even under bfloat16 autocast.
 
-The CPU backend has no fast backward pass for them in bfloat16: with a stride it takes up to 70 times as long as in
-float32, without one two to three times. For an EfficientNet-Lite that was most of a training step.
+The CPU backend has no fast backward pass for them in bfloat16: with a stride it takes up to 70 times as long
+as in float32, without one two to three times. For an EfficientNet-Lite that was most of a training step.
 """
 
+from typing import cast
+
 import torch
-from timm.layers import Conv2dSame
+from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
 
@@ -20,7 +22,7 @@ class _Float32Conv2d(nn.Conv2d):
             return super().forward(input.float()).to(dtype)
 
 
-class _Float32Conv2dSame(_Float32Conv2d, Conv2dSame):  # type: ignore[misc]
+class _Float32Conv2dSame(_Float32Conv2d, Conv2dSame):
     """The same for timm's convolution with TensorFlow's SAME padding."""
 
 
@@ -42,13 +44,17 @@ def _exchanged(conv: nn.Conv2d) -> nn.Conv2d:
     new = kind(
         conv.in_channels,
         conv.out_channels,
-        conv.kernel_size,
-        stride=conv.stride,
-        padding=conv.padding,
-        dilation=conv.dilation,
+        _pair(conv.kernel_size),
+        stride=_pair(conv.stride),
+        padding=conv.padding if isinstance(conv.padding, str) else _pair(conv.padding),
+        dilation=_pair(conv.dilation),
         groups=conv.groups,
         bias=conv.bias is not None,
     )
     new.weight, new.bias = conv.weight, conv.bias
-    assert isinstance(new, nn.Conv2d)
     return new
+
+
+def _pair(values: tuple[int, ...]) -> tuple[int, int]:
+    """Return height and width, with their type."""
+    return cast(tuple[int, int], values)

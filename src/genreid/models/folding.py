@@ -1,7 +1,8 @@
 """A frozen network without its batch normalisations: they are folded into the convolutions before them.
 
-In evaluation mode a batch normalisation is a fixed scale and shift for each channel, so the convolution before it can
-do both at once. Stage II of CR-GAN runs the frozen D_id forward and backward at every step; folding takes a third off.
+In evaluation mode a batch normalisation is a fixed scale and shift for each channel, so the convolution
+before it can do both at once. Stage II of CR-GAN runs the frozen D_id forward and backward at every step;
+folding takes a third off.
 """
 
 import copy
@@ -18,10 +19,10 @@ _TOLERANCE = 1e-3
 
 
 def fold_batch_norm(network: ReidNetwork) -> ReidNetwork:
-    """Return a frozen copy of a network in evaluation mode that computes the same with fewer passes over memory.
+    """Return a frozen copy, in evaluation mode, that computes the same in fewer passes over memory.
 
-    Which convolution feeds which normalisation is seen from one probe image. A normalisation that is not fed by a
-    convolution directly stays as it is.
+    Which convolution feeds which normalisation is seen from one probe image. A normalisation that no
+    convolution feeds directly stays as it is.
 
     Args:
         network: The network to copy; it is left as it is.
@@ -43,8 +44,9 @@ def fold_batch_norm(network: ReidNetwork) -> ReidNetwork:
 
 
 def _feeding_convolutions(network: nn.Module, probe: Tensor) -> list[tuple[nn.Conv2d, str]]:
-    """Run the probe and return each convolution whose output goes into a batch normalisation, with that one's name."""
-    made_by: dict[int, tuple[nn.Conv2d, Tensor]] = {}  # the tensor is kept alive, or its id could be used again
+    """Run the probe and return each convolution that feeds a batch normalisation, with that one's name."""
+    # the tensor is kept alive, or its id could be used again
+    made_by: dict[int, tuple[nn.Conv2d, Tensor]] = {}
     pairs: list[tuple[nn.Conv2d, str]] = []
 
     def remember(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -77,7 +79,8 @@ def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
     weight, bias = fuse_conv_bn_weights(
         conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
     )
-    conv.weight, conv.bias = weight.requires_grad_(requires_grad=False), bias.requires_grad_(requires_grad=False)
+    weight.requires_grad = bias.requires_grad = False
+    conv.weight, conv.bias = weight, bias
 
 
 def _without_normalisation(norm: nn.BatchNorm2d) -> nn.Module:

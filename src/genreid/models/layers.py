@@ -31,7 +31,7 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution whose output is [B, C_out, ceil(H / stride), ceil(W / stride)], padded as TensorFlow does."""
+    """A convolution to [B, C_out, ceil(H / stride), ceil(W / stride)], padded as TensorFlow does."""
 
     def __init__(
         self, in_channels: int, out_channels: int, *, kernel: int = KERNEL, stride: int = 1, bias: bool = True
@@ -52,9 +52,9 @@ class UpsampledConv2d(SameConv2d):
     """Nearest up-sampling to a given size, then a 4x4 SAME convolution with stride 1.
 
     For an exact doubling the two are one 3x3 convolution at the low resolution: each of the four output
-    phases sees at most 3x3 input pixels, so the 4x4 kernel is folded (taps that fall on the same input pixel are
-    added) into four 3x3 kernels. The same sums, 36 products for each four outputs instead of 64, and no large
-    intermediate map.
+    phases sees at most 3x3 input pixels, so the 4x4 kernel is folded (taps that fall on the same input pixel
+    are added) into four 3x3 kernels. The same sums, 36 products for each four outputs instead of 64, and no
+    large intermediate map.
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True) -> None:
@@ -104,7 +104,7 @@ class InstanceNorm(nn.Module):
 
 
 class ScoreConv2d(nn.Conv2d):
-    """A convolution to one channel, as a patch discriminator ends in: [B, C, H, W] -> [B, 1, H', W'], stride 1.
+    """A convolution to one channel, as a patch discriminator ends in: [B, C, H, W] -> [B, 1, H', W'].
 
     Convolution backends are slow for a single filter. The same sums: a 1x1 convolution gives every pixel its
     product with each tap, and `fold` adds those at their places.
@@ -145,7 +145,7 @@ class DownBlock(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """Residual block that enlarges the map to a given size: figure 8, right, as resolved in spec/cr-gan.md E3."""
+    """Residual block that enlarges the map to a given size: figure 8, right, as in spec/cr-gan.md E3."""
 
     def __init__(self, in_channels: int, out_channels: int, convs: int) -> None:
         super().__init__()

@@ -9,7 +9,8 @@ from typing import Any, Literal, TypeVar
 
 from torch import nn
 
-from genreid.data.batch import ImageSet, open_image_set
+from genreid.data.batch import open_image_set
+from genreid.data.holdout import holdout
 from genreid.data.load import load_dataset
 from genreid.data.sample import UNKNOWN_CAMID, ReidDataset, Sample, count_pids
 from genreid.generation.renderings import rendering_sheet, save_sheet
@@ -26,11 +27,11 @@ from genreid.training.crgan_stages import (
     camera_stage,
     draw_pairs,
     finetuning_stage,
-    identity_stage,
     make_renderer,
     render,
     rendering_stage,
 )
+from genreid.training.identity_stage import identity_stage
 from genreid.training.loop import Session, Stage, run_stage
 from genreid.training.precision import choose_compute
 from genreid.training.run_folder import open_run
@@ -94,14 +95,20 @@ def adapt(job: AdaptJob, options: RunOptions, config: AdaptConfig) -> bool:
     config = replace(config, generator=replace(config.generator, dual_condition=_dual(job.renderer, config)))
     compute = choose_compute(options.device, options.precision)
     inputs = _read_inputs(job, options.holdout)
-    open_run(job.out, config, {**_plain(job), "seed": options.seed, "holdout": options.holdout, "precision": compute.name})
+    open_run(
+        job.out,
+        config,
+        {**_plain(job), "seed": options.seed, "holdout": options.holdout, "precision": compute.name},
+    )
     session = Session(job.out, options.seed, options.max_minutes)
     bench = Workbench(config, options.seed, compute)
     if job.pretrained is not None:
         _take_over_stage_one(job.pretrained, job.out)
     with RunLog(job.out) as log, session.catching_signals():
         finished = _run(job, inputs, bench, session, log)
-    logger.info("%s: %s", job.out, "finished" if finished else f"stopped at a checkpoint, since {session.stop_reason}")
+    logger.info(
+        "%s: %s", job.out, "finished" if finished else f"stopped at a checkpoint, since {session.stop_reason}"
+    )
     return finished
 
 
@@ -112,11 +119,13 @@ def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, session: Session, log
     domains.target.to_device(bench.compute.device)
 
     # Stage I: D_id learns the source people, D_cam the target's cameras.
-    identity = identity_stage(bench, domains.source)
+    identity = identity_stage(bench.config.baseline, domains.source, bench.seed, bench.compute)
     _check_taken_over(session.run, identity)
     if not run_stage(identity, session, log):
         return False
-    needs_camera = job.renderer in GENERATORS and domains.cameras_known and bench.config.stage2.weights.camera > 0
+    needs_camera = (
+        job.renderer in GENERATORS and domains.cameras_known and bench.config.stage2.weights.camera > 0
+    )
     camera = camera_stage(bench, domains.target) if needs_camera else None
     if camera is not None:
         _check_taken_over(session.run, camera)
@@ -138,21 +147,27 @@ def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, session: Session, log
     return run_stage(finetuning_stage(bench, domains, reid, renderer), session, log)
 
 
-def _read_inputs(job: AdaptJob, holdout: int) -> _Inputs:
+def _read_inputs(job: AdaptJob, held_out: int) -> _Inputs:
     """Read both data sets and choose the source images."""
     source, target = load_dataset(job.source), load_dataset(job.target)
     samples = source.known_people if job.source_split == "all" else source.train
-    if holdout:
-        from genreid.data.holdout import hold_out
-
-        samples = hold_out(samples, holdout).training
+    if held_out:
+        samples = holdout(samples, held_out).training
     if count_pids(samples) < 2:
-        msg = f"{job.source}: {len(samples)} labelled images of {count_pids(samples)} people; at least two people are needed"
+        people = count_pids(samples)
+        msg = (
+            f"{job.source}: {len(samples)} labelled images of {people} people; two people or more are needed"
+        )
         raise ValueError(msg)
     if not target.train:
         msg = f"{job.target}: no training images; CR-GAN adapts to the training split of the target"
         raise ValueError(msg)
-    logger.info("source: %d images of %d people; target: %d images", len(samples), count_pids(samples), len(target.train))
+    logger.info(
+        "source: %d images of %d people; target: %d images",
+        len(samples),
+        count_pids(samples),
+        len(target.train),
+    )
     return _Inputs(source, tuple(samples), target)
 
 
@@ -160,8 +175,12 @@ def _open_domains(job: AdaptJob, inputs: _Inputs, config: AdaptConfig) -> Domain
     """Make the masks that are missing and decode the images of both domains."""
     source_masks = target_masks = None
     if job.renderer != "none":
-        source_masks = job.source_masks or _make_masks(inputs.source_samples, inputs.source.root, job.out / "masks" / "source")
-        target_masks = job.target_masks or _make_masks(inputs.target.train, inputs.target.root, job.out / "masks" / "target")
+        source_masks = job.source_masks or _make_masks(
+            inputs.source_samples, inputs.source.root, job.out / "masks" / "source"
+        )
+        target_masks = job.target_masks or _make_masks(
+            inputs.target.train, inputs.target.root, job.out / "masks" / "target"
+        )
     size = config.image.size
     pids = [sample.pid for sample in inputs.source_samples]
     camids = [sample.training_camid for sample in inputs.target.train]
@@ -170,7 +189,9 @@ def _open_domains(job: AdaptJob, inputs: _Inputs, config: AdaptConfig) -> Domain
     known = UNKNOWN_CAMID not in target.classes and len(target.classes) > 1
     if not known and job.renderer in GENERATORS:
         logger.warning(
-            "%s: %s: the camera loss is off", job.target, "cameras are unknown" if UNKNOWN_CAMID in target.classes else "one camera"
+            "%s: %s: the camera loss is off",
+            job.target,
+            "cameras are unknown" if UNKNOWN_CAMID in target.classes else "one camera",
         )
     return Domains(source, target, known)
 
@@ -191,7 +212,9 @@ def _take_over_stage_one(other: Path, run: Path) -> None:
         if found is None or not found.state.finished:
             msg = f"--pretrained {other}: no finished stage I there; finish that run first"
             raise ValueError(msg)
-        shutil.copytree(other / "checkpoints" / stage / f"{found.state.step:08d}", folder / f"{found.state.step:08d}")
+        shutil.copytree(
+            other / "checkpoints" / stage / f"{found.state.step:08d}", folder / f"{found.state.step:08d}"
+        )
 
 
 def _check_taken_over(run: Path, stage: Stage) -> None:
@@ -201,8 +224,10 @@ def _check_taken_over(run: Path, stage: Stage) -> None:
         return
     wrong = [name for name, value in stage.facts.items() if found.state.facts.get(name) != value]
     if wrong:
-        lines = "\n".join(f"  {name}: {found.state.facts.get(name)} there, {stage.facts[name]} here" for name in wrong)
-        msg = f"{run}: the checkpoint of stage {stage.name} does not belong to these data and settings:\n{lines}"
+        lines = "\n".join(
+            f"  {name}: {found.state.facts.get(name)} there, {stage.facts[name]} here" for name in wrong
+        )
+        msg = f"{run}: the checkpoint of stage {stage.name} is of other data or settings:\n{lines}"
         raise ValueError(msg)
 
 
@@ -228,4 +253,8 @@ def _dual(renderer: RendererName, config: AdaptConfig) -> bool:
 
 def _plain(job: AdaptJob) -> dict[str, Any]:
     """Return what a run remembers of its job."""
-    return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(job).items() if name != "out"}
+    return {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in asdict(job).items()
+        if name != "out"
+    }

@@ -26,7 +26,8 @@ class CameraConfig:
     def __post_init__(self) -> None:
         """Check the ranges."""
         if self.iterations < 1 or self.batch < 1 or self.learning_rate <= 0:
-            msg = f"camera training: all must be positive, got {self.iterations}, {self.batch}, {self.learning_rate}"
+            got = f"{self.iterations}, {self.batch}, {self.learning_rate}"
+            msg = f"camera training: iterations, batch and learning_rate must be positive, got {got}"
             raise ValueError(msg)
 
 
@@ -57,7 +58,7 @@ def camera_step(setup: CameraSetup, images: Tensor, cameras: Tensor) -> Mapping[
         logits = setup.network(images)
     loss = camera_loss(logits, cameras)
     setup.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    torch.autograd.backward(loss)
     setup.optimizer.step()
     accuracy = (logits.detach().argmax(dim=1) == cameras).float().mean()
     return {"camera": loss.detach(), "accuracy": accuracy}

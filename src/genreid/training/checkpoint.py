@@ -1,8 +1,6 @@
 """Checkpoints: folders of safetensors and JSON, written beside and renamed into place, never a pickle.
 
-    RUN/checkpoints/STAGE/00001640/networks.safetensors
-                                   optimizers.safetensors
-                                   state.json
+`RUN/checkpoints/STAGE/00001640/` holds `networks.safetensors`, `optimizers.safetensors` and `state.json`.
 """
 
 import hashlib
@@ -105,9 +103,18 @@ def save_checkpoint(
     draft.mkdir(parents=True)
     tensors = {f"{n}.{k}": _plain(v) for n, net in networks.items() for k, v in net.state_dict().items()}
     save_file(tensors, draft / _NETWORKS)
-    save_file({f"{n}.{k}": _plain(v) for n, o in optimizers.items() for k, v in _moments(o).items()}, draft / _OPTIMIZERS)
+    save_file(
+        {f"{n}.{k}": _plain(v) for n, o in optimizers.items() for k, v in _moments(o).items()},
+        draft / _OPTIMIZERS,
+    )
     sums = {name: _sha256(draft / name) for name in (_NETWORKS, _OPTIMIZERS)}
-    record = {"stage": state.stage, "step": state.step, "iterations": state.iterations, "facts": state.facts, "sha256": sums}
+    record = {
+        "stage": state.stage,
+        "step": state.step,
+        "iterations": state.iterations,
+        "facts": state.facts,
+        "sha256": sums,
+    }
     (draft / _STATE).write_text(json.dumps(record, indent=1), encoding="utf-8")
     if final.exists():
         shutil.rmtree(final)
@@ -178,7 +185,8 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, checkpoint: Checkpoint, 
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     for parameter, moments in optimizer.state.items():
         for moment, value in moments.items():
-            if isinstance(value, Tensor) and value.shape == parameter.shape:  # laid out in memory as its parameter is
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                # laid out in memory as its parameter is
                 moments[moment] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 

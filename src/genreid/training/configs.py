@@ -86,6 +86,11 @@ class AdaptConfig:
     stage3: FinetuningConfig = field(default_factory=FinetuningConfig)
     """Stage III: D_id on renderings."""
 
+    @property
+    def baseline(self) -> BaselineConfig:
+        """Stage I's re-id network: what `genreid train baseline` would train."""
+        return BaselineConfig(image=self.image, backbone=self.backbone, identity=self.stage1_identity)
+
 
 RendererName = Literal["crgan", "crgan_single", "cut_paste", "none"]
 """What makes stage III's images: the generator, the generator without dual condition, pasting, or nobody."""

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from genreid.data.batch import BatchPlan, ImageSet
-from genreid.models.backbone import ReidNetwork, build_reid_network
+from genreid.models.backbone import ReidNetwork
 from genreid.models.crgan import (
     CameraDiscriminator,
     ConditionPair,
@@ -29,6 +28,7 @@ from genreid.training.crgan_step import (
     RenderingSetup,
     rendering_step,
 )
+from genreid.training.identity_stage import identity_facts
 from genreid.training.identity_step import IdentitySetup, identity_step
 from genreid.training.loop import Stage, seed_everything
 from genreid.training.optimizers import make_adam, make_sgd
@@ -64,36 +64,6 @@ class Workbench:
     seed: int
     compute: Compute
 
-    def ready(self, network: nn.Module) -> nn.Module:
-        """Put a network on the device, channels last.
-
-        Args:
-            network: The network to move, in place.
-        """
-        return network.to(self.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-
-
-def identity_stage(bench: Workbench, source: ImageSet) -> Stage:
-    """Stage I: the identity discriminator D_id learns the source people.
-
-    Args:
-        bench: Settings, seed, device.
-        source: The labelled images.
-    """
-    config, compute = bench.config.stage1_identity, bench.compute
-    seed_everything(bench.seed, "initialise/identity", 0)
-    network = build_reid_network(bench.config.backbone, len(source.classes))
-    bench.ready(network)
-    setup = IdentitySetup(network, make_sgd(network, config.sgd), config, compute)
-    plan = BatchPlan(config.batch, bench.seed, "identity", config.crop_padding)
-
-    def step(number: int) -> Mapping[str, Tensor]:
-        batch = source.batch(plan, number, compute.device)
-        return identity_step(setup, batch.images, batch.labels, number)
-
-    facts = _identity_facts(bench, source)
-    return Stage("identity", config.iterations, step, {"identity": network}, {"identity": setup.optimizer}, facts)
-
 
 def camera_stage(bench: Workbench, target: ImageSet) -> Stage:
     """Stage I: the camera discriminator D_cam learns the target's cameras.
@@ -105,7 +75,7 @@ def camera_stage(bench: Workbench, target: ImageSet) -> Stage:
     config, compute = bench.config.stage1_camera, bench.compute
     seed_everything(bench.seed, "initialise/camera", 0)
     network = CameraDiscriminator(bench.config.camera, len(target.classes))
-    bench.ready(network)
+    bench.compute.place(network)
     setup = CameraSetup(network, make_adam(network, config.learning_rate, (0.9, 0.999)), config, compute)
     plan = BatchPlan(config.batch, bench.seed, "camera")
 
@@ -113,7 +83,11 @@ def camera_stage(bench: Workbench, target: ImageSet) -> Stage:
         batch = target.batch(plan, number, compute.device)
         return camera_step(setup, batch.images, batch.labels)
 
-    facts = {"num_cameras": len(target.classes), "target": target.fingerprint, "size": list(bench.config.image.size)}
+    facts = {
+        "num_cameras": len(target.classes),
+        "target": target.fingerprint,
+        "size": list(bench.config.image.size),
+    }
     return Stage("camera", config.iterations, step, {"camera": network}, {"camera": setup.optimizer}, facts)
 
 
@@ -132,16 +106,18 @@ def rendering_stage(
     seed_everything(bench.seed, "initialise/rendering", 0)
     generator = Generator(bench.config.generator, *bench.config.image.size)
     domain = DomainDiscriminator(bench.config.domain)
-    bench.ready(generator)
-    bench.ready(domain)
+    bench.compute.place(generator)
+    bench.compute.place(domain)
     frozen = fold_batch_norm(identity)
-    bench.ready(frozen)
+    bench.compute.place(frozen)
     if camera is not None:
-        bench.ready(camera).eval().requires_grad_(requires_grad=False)
+        bench.compute.place(camera).eval().requires_grad_(requires_grad=False)
     betas = (config.beta1, config.beta2)
     setup = RenderingSetup(
         RenderingNetworks(generator, domain, frozen, camera),
-        RenderingOptimizers(make_adam(generator, config.learning_rate, betas), make_adam(domain, config.learning_rate, betas)),
+        RenderingOptimizers(
+            make_adam(generator, config.learning_rate, betas), make_adam(domain, config.learning_rate, betas)
+        ),
         config,
         compute,
     )
@@ -150,7 +126,7 @@ def rendering_stage(
         batch = draw_pairs(domains, PairPlan(config.batch, bench.seed, "rendering"), number, compute.device)
         return rendering_step(setup, batch, number)
 
-    facts = _identity_facts(bench, domains.source)
+    facts = identity_facts(bench.config.baseline, domains.source)
     facts |= {"generator": config_to_dict(bench.config.generator), "target": domains.target.fingerprint}
     networks = {"generator": generator, "domain": domain}
     optimizers = {"generator": setup.optimizers.generator, "domain": setup.optimizers.domain}
@@ -167,8 +143,8 @@ def finetuning_stage(bench: Workbench, domains: Domains, identity: ReidNetwork, 
         renderer: Takes a `ConditionPair`, gives a `Rendering`.
     """
     config, compute = bench.config.stage3, bench.compute
-    bench.ready(identity)
-    bench.ready(renderer).eval().requires_grad_(requires_grad=False)
+    bench.compute.place(identity)
+    bench.compute.place(renderer).eval().requires_grad_(requires_grad=False)
     setup = IdentitySetup(identity, make_sgd(identity, config.sgd), config, compute)
     plan = PairPlan(config.batch, bench.seed, "finetuning", config.crop_padding)
     real = round(config.source_share * config.batch)
@@ -179,8 +155,10 @@ def finetuning_stage(bench: Workbench, domains: Domains, identity: ReidNetwork, 
         images = torch.cat((batch.pair.source[:real], rendering.image[real:])) if real else rendering.image
         return identity_step(setup, images, batch.source_labels, number)
 
-    facts = _identity_facts(bench, domains.source) | {"target": domains.target.fingerprint}
-    return Stage("finetuning", config.iterations, step, {"identity": identity}, {"identity": setup.optimizer}, facts)
+    facts = identity_facts(bench.config.baseline, domains.source) | {"target": domains.target.fingerprint}
+    return Stage(
+        "finetuning", config.iterations, step, {"identity": identity}, {"identity": setup.optimizer}, facts
+    )
 
 
 def make_renderer(name: RendererName, config: AdaptConfig) -> nn.Module:
@@ -237,7 +215,9 @@ def draw_pairs(domains: Domains, plan: PairPlan, step: int, device: torch.device
         step: Step of the stage, from 0.
         device: Where the batch is wanted.
     """
-    source = domains.source.batch(BatchPlan(plan.size, plan.seed, f"{plan.stage}/source", plan.crop_padding), step, device)
+    source = domains.source.batch(
+        BatchPlan(plan.size, plan.seed, f"{plan.stage}/source", plan.crop_padding), step, device
+    )
     target = domains.target.batch(BatchPlan(plan.size, plan.seed, f"{plan.stage}/target"), step, device)
     empty = torch.zeros_like(source.images[:, :1])
     pair = ConditionPair(
@@ -247,14 +227,3 @@ def draw_pairs(domains: Domains, plan: PairPlan, step: int, device: torch.device
         empty if target.masks is None else target.masks,
     )
     return RenderingBatch(pair, source.labels, target.labels)
-
-
-def _identity_facts(bench: Workbench, source: ImageSet) -> dict[str, Any]:
-    """Return what is needed to rebuild the re-id network."""
-    return {
-        "backbone": config_to_dict(bench.config.backbone),
-        "num_classes": len(source.classes),
-        "size": list(bench.config.image.size),
-        "source": source.fingerprint,
-    }
-

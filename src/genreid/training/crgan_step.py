@@ -44,7 +44,7 @@ class RenderingConfig:
     """Stage II: training of the generator G and the domain discriminator D_d."""
 
     iterations: int = 60_000
-    """Iterations of algorithm 1's stage II; G is updated once in the first half's, twice in the second half's."""
+    """Iterations of algorithm 1's stage II; G is updated once in each of the first half, then twice."""
     batch: int = 32
     """Pairs of source and target images in a batch."""
     learning_rate: float = 2e-4
@@ -134,7 +134,7 @@ def rendering_step(setup: RenderingSetup, batch: RenderingBatch, step: int) -> M
     set_learning_rate(optimizers.domain, rate)
     terms: dict[str, Tensor] = {}
 
-    # Feedforward the mini-batch of pairs to G. G does not change before its first update, which reuses this pass.
+    # Feedforward the mini-batch of pairs to G. Its first update reuses this pass: G does not change before.
     with setup.compute.autocast():
         rendering: Rendering = networks.generator(batch.pair)
 
@@ -202,5 +202,5 @@ def weigh(losses: Mapping[str, Tensor], weights: RenderingWeights) -> Tensor:
 def _update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     """Take one step down the gradient with respect to this optimiser's parameters, and no others."""
     optimizer.zero_grad(set_to_none=True)
-    loss.backward(inputs=[p for group in optimizer.param_groups for p in group["params"]])
+    torch.autograd.backward(loss, inputs=[p for group in optimizer.param_groups for p in group["params"]])
     optimizer.step()

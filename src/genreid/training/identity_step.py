@@ -1,4 +1,4 @@
-"""One iteration of training a re-id network: stage I on real images, stage III on renderings (algorithm 1)."""
+"""One iteration of training a re-id network: stage I on real images, stage III on renderings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,10 +32,15 @@ class IdentityConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.iterations < 1 or self.batch < 1 or not 0 <= self.label_smoothing < 1 or self.crop_padding < 0:
+        if (
+            self.iterations < 1
+            or self.batch < 1
+            or not 0 <= self.label_smoothing < 1
+            or self.crop_padding < 0
+        ):
             msg = (
-                "identity training: iterations and batch >= 1, label_smoothing in [0, 1), crop_padding >= 0, got "
-                f"{self.iterations}, {self.batch}, {self.label_smoothing}, {self.crop_padding}"
+                "identity training: iterations and batch >= 1, label_smoothing in [0, 1), crop_padding >= 0, "
+                f"got {self.iterations}, {self.batch}, {self.label_smoothing}, {self.crop_padding}"
             )
             raise ValueError(msg)
         if self.batch_norm not in {"train", "frozen"}:
@@ -73,7 +78,7 @@ def identity_step(setup: IdentitySetup, images: Tensor, labels: Tensor, step: in
     logits = logits.float()
     loss = identity_loss(logits, labels, config.label_smoothing)
     setup.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    torch.autograd.backward(loss)
     setup.optimizer.step()
     accuracy = (logits.detach().argmax(dim=1) == labels).float().mean()
     return {"identity": loss.detach(), "accuracy": accuracy}

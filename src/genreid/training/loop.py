@@ -1,8 +1,8 @@
 """The loop that every stage of every method runs in: steps, logs, checkpoints, clean stops.
 
 Everything random in step t follows from (seed, stage, t): batches, augmentation, and through the global
-generators, which are seeded anew at each step, dropout and noise. So nothing of it needs to be stored, and a run
-that is killed and resumed ends in the same weights.
+generators, which are seeded anew at each step, dropout and noise. So nothing of it needs to be stored, and a
+run that is killed and resumed ends in the same weights.
 """
 
 import hashlib
@@ -104,7 +104,7 @@ def run_stage(stage: Stage, session: Session, log: RunLog) -> bool:
         True if the stage is finished, False if the session has to stop before.
 
     Raises:
-        FloatingPointError: If a loss term is not finite; the message names the step, the terms, the last checkpoint.
+        FloatingPointError: If a loss term is not finite; the message names step, terms and last checkpoint.
     """
     folder = session.run / "checkpoints" / stage.name
     step = saved = _restore(stage, folder)
@@ -146,8 +146,8 @@ def _restore(stage: Stage, folder: Path) -> int:
         return 0
     if checkpoint.state.iterations != stage.iterations:
         msg = (
-            f"{folder} was begun with {checkpoint.state.iterations} iterations, now {stage.iterations} are asked for; "
-            "use the first number, or another --out"
+            f"{folder} was begun with {checkpoint.state.iterations} iterations, "
+            f"now {stage.iterations} are asked for; use the first number, or another --out"
         )
         raise ValueError(msg)
     for name, network in stage.networks.items():
@@ -175,8 +175,8 @@ def _read(pending: list[Mapping[str, Tensor]], stage: str, step: int, folder: Pa
         row = int((~finite).nonzero()[0])
         terms = ", ".join(f"{name} {value:g}" for name, value in zip(names, table[row].tolist(), strict=True))
         msg = (
-            f"stage {stage}: a loss is not finite at step {step - len(pending) + row} ({terms}); the last good checkpoint "
-            f"is the newest in {folder}. Try --precision fp32 or a smaller learning rate"
+            f"stage {stage}: a loss is not finite at step {step - len(pending) + row} ({terms}); the "
+            f"last good checkpoint is the newest in {folder}. Try --precision fp32 or a smaller learning rate"
         )
         raise FloatingPointError(msg)
     return dict(zip(names, table.mean(dim=0).tolist(), strict=True))

@@ -11,7 +11,7 @@ from genreid.models.backbone import ReidNetwork
 
 @dataclass(frozen=True, kw_only=True)
 class SgdConfig:
-    """Stochastic gradient descent of a re-id network, with a rate for the backbone and one for the classifier."""
+    """Stochastic gradient descent of a re-id network: one rate for the backbone, one for the classifier."""
 
     backbone_rate: float = 0.01
     """Learning rate of the backbone."""
@@ -41,7 +41,10 @@ def make_sgd(network: ReidNetwork, config: SgdConfig) -> torch.optim.SGD:
     classifier = list(network.classifier.parameters())
     known = {id(parameter) for parameter in classifier}
     backbone = [parameter for parameter in network.parameters() if id(parameter) not in known]
-    groups = [{"params": backbone, "base_lr": config.backbone_rate}, {"params": classifier, "base_lr": config.classifier_rate}]
+    groups = [
+        {"params": backbone, "base_lr": config.backbone_rate},
+        {"params": classifier, "base_lr": config.classifier_rate},
+    ]
     return torch.optim.SGD(
         groups,
         lr=config.backbone_rate,

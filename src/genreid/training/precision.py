@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch import nn
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 PrecisionName = Literal["auto", "fp32", "tf32", "bf16"]
@@ -29,11 +30,20 @@ class Compute:
     def autocast(self) -> Iterator[None]:
         """Run a forward pass in this arithmetic.
 
-        One block covers one forward pass: autocast keeps the cast weights for as long as its block lasts, so an
-        optimiser step inside it would go unseen.
+        One block covers one forward pass: autocast keeps the cast weights for as long as its block lasts, so
+        an optimiser step inside it would go unseen.
         """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             yield
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """Put a network on the device, channels last in memory, and return it.
+
+        Args:
+            network: The network to move, in place.
+        """
+        network.to(self.device)
+        return network.to(memory_format=torch.channels_last)
 
     @property
     def name(self) -> str:
@@ -70,6 +80,6 @@ def choose_compute(device: DeviceName = "auto", precision: PrecisionName = "auto
 def _fast_bf16(device: torch.device) -> bool:
     """Tell whether the hardware has bfloat16 products of its own."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

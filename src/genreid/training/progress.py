@@ -37,7 +37,9 @@ class StageProgress:
             )
             self.bar = Progress(*columns, console=Console(stderr=True))
             self.bar.start()
-            self.task = self.bar.add_task(self.stage, total=self.iterations, completed=self.done, rate="", terms="")
+            self.task = self.bar.add_task(
+                self.stage, total=self.iterations, completed=self.done, rate="", terms=""
+            )
         return self
 
     def __exit__(

@@ -15,7 +15,7 @@ from torch import nn
 
 from genreid import __version__
 from genreid.models.backbone import BackboneConfig, ReidNetwork, build_reid_network
-from genreid.models.crgan import GeneratorConfig, CutAndPaste, Generator, Untouched
+from genreid.models.crgan import CutAndPaste, Generator, GeneratorConfig, Untouched
 from genreid.training.checkpoint import Checkpoint, load_newest
 from genreid.training.config_file import config_from_dict, config_to_dict, read_yaml_mapping, save_config
 
@@ -86,7 +86,7 @@ def open_run(run: Path, config: "DataclassInstance", job: Mapping[str, Any]) -> 
     changed = [name for name in now if name in before and before[name] != now[name]]
     if changed:
         lines = "\n".join(f"  {name}: {before[name]} there, {now[name]} now" for name in changed)
-        msg = f"{run} was begun with other settings:\n{lines}\nresume with the same settings, or give another --out"
+        msg = f"{run} was begun with other settings:\n{lines}\nresume with the same, or give another --out"
         raise ValueError(msg)
 
 
@@ -119,7 +119,9 @@ def load_reid_network(run: Path, stage: str | None = None) -> LoadedNetwork:
     for name in ("adapted", "pretrained") if stage is None else (stage,):
         checkpoint = load_newest(run / "checkpoints" / STAGE_FOLDERS[name])
         if checkpoint is not None:
-            return LoadedNetwork(rebuild_reid_network(checkpoint), _size(checkpoint), name, checkpoint.state.step)
+            return LoadedNetwork(
+                rebuild_reid_network(checkpoint), _size(checkpoint), name, checkpoint.state.step
+            )
     known = [name for name, folder in STAGE_FOLDERS.items() if (run / "checkpoints" / folder).exists()]
     msg = (
         f"{run} holds no {stage or 're-id'} network ({', '.join(known) or 'no checkpoints at all'}); "
@@ -139,7 +141,12 @@ def rebuild_reid_network(checkpoint: Checkpoint) -> ReidNetwork:
     """
     facts = checkpoint.state.facts
     if not checkpoint.state.finished:
-        logger.warning("stage %s is at step %d of %d", checkpoint.state.stage, checkpoint.state.step, checkpoint.state.iterations)
+        logger.warning(
+            "stage %s is at step %d of %d",
+            checkpoint.state.stage,
+            checkpoint.state.step,
+            checkpoint.state.iterations,
+        )
     config = config_from_dict(BackboneConfig, {**facts["backbone"], "weights": "none"})
     network = build_reid_network(config, facts["num_classes"])
     network.load_state_dict(checkpoint.network("identity"))
@@ -176,7 +183,7 @@ def _read_job(run: Path) -> dict[str, Any]:
     """Read RUN/job.json."""
     path = run / "job.json"
     if not path.exists():
-        msg = f"{run} is no run folder: it has no job.json; give the --out of `genreid train` or `genreid adapt`"
+        msg = f"{run} is no run folder (no job.json); give the --out of `genreid train` or `genreid adapt`"
         raise ValueError(msg)
     record = json.loads(path.read_text(encoding="utf-8"))
     assert isinstance(record, dict)

@@ -1,0 +1,47 @@
+"""`genreid train METHOD`: trains a network on labelled images."""
+
+import sys
+from collections.abc import Sequence
+
+METHODS = {"baseline": "a backbone that classifies the people of the training set"}
+"""Method -> what it trains."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `genreid train` and return its exit status: 0, also where a time limit stopped it at a checkpoint.
+
+    Args:
+        argv: The words after the verb.
+
+    Raises:
+        ValueError: If there is no such method.
+    """
+    if not argv or argv[0] in {"-h", "--help"}:
+        lines = "".join(f"  {name:<10} {purpose}\n" for name, purpose in METHODS.items())
+        sys.stdout.write(
+            f"usage: genreid train METHOD ...\n\nmethods:\n{lines}\n`genreid train METHOD --help`\n"
+        )
+        return 0
+    if argv[0] not in METHODS:
+        msg = f"genreid train: unknown method {argv[0]!r}; there is {', '.join(METHODS)}"
+        raise ValueError(msg)
+    return _baseline(argv[1:])
+
+
+def _baseline(argv: Sequence[str]) -> int:
+    """Train the baseline."""
+    from genreid.cli.options import parse_training  # noqa: PLC0415 - `genreid --help` stays quick
+    from genreid.pipelines.train_baseline import BaselineJob, train_baseline  # noqa: PLC0415
+    from genreid.recipes.baseline import RECIPES  # noqa: PLC0415
+    from genreid.training.configs import BaselineConfig  # noqa: PLC0415
+
+    arguments = parse_training(
+        BaselineConfig,
+        RECIPES,
+        argv,
+        job_type=BaselineJob,
+        prog="genreid train baseline",
+        default_recipe="crgan_paper",
+    )
+    train_baseline(arguments.job, arguments.run, arguments.config)
+    return 0

@@ -1,0 +1,80 @@
+"""`genreid train baseline`: a re-id network that learns to classify the people of one data set."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from genreid.data.batch import open_image_set
+from genreid.data.holdout import holdout as keep_out
+from genreid.data.load import load_dataset
+from genreid.data.sample import count_pids
+from genreid.training.configs import BaselineConfig
+from genreid.training.identity_stage import identity_stage
+from genreid.training.loop import Session, run_stage
+from genreid.training.precision import choose_compute
+from genreid.training.run_folder import load_reid_network, open_run
+from genreid.training.run_log import RunLog
+from genreid.training.run_options import RunOptions
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineJob:
+    """Train a re-id network on labelled people."""
+
+    data: Path
+    """Labelled data set; its training images are used."""
+    out: Path
+    """Run folder; a run that is there is resumed."""
+    split: Literal["train", "all"] = "train"
+    """`all`: train, query and gallery together, junk and distractors left out."""
+    init: Path | None = None
+    """Another run whose re-id network's backbone is started from."""
+
+
+def train_baseline(job: BaselineJob, options: RunOptions, config: BaselineConfig) -> bool:
+    """Train the baseline, from where the run folder stands.
+
+    Args:
+        job: Data set and run folder.
+        options: Seed, device, precision, time limit, people held out.
+        config: All settings.
+
+    Returns:
+        True if the run is finished, False if the time limit or a signal stopped it at a checkpoint.
+
+    Raises:
+        ValueError: If the folder or the settings do not fit.
+    """
+    compute = choose_compute(options.device, options.precision)
+    dataset = load_dataset(job.data)
+    samples = dataset.known_people if job.split == "all" else dataset.train
+    if options.holdout:
+        samples = keep_out(samples, options.holdout).training
+    if count_pids(samples) < 2:
+        people = count_pids(samples)
+        msg = f"{job.data}: {len(samples)} labelled images of {people} people; at least two people are needed"
+        raise ValueError(msg)
+    record = {"data": str(job.data), "split": job.split, "init": None if job.init is None else str(job.init)}
+    open_run(
+        job.out,
+        config,
+        {**record, "seed": options.seed, "holdout": options.holdout, "precision": compute.name},
+    )
+    images = open_image_set(
+        samples, [sample.pid for sample in samples], config.image.size, dataset.root, None
+    )
+    images.to_device(compute.device)
+    stage = identity_stage(config, images, options.seed, compute)
+    if job.init is not None:
+        start = load_reid_network(job.init).network
+        stage.networks["identity"].get_submodule("backbone").load_state_dict(start.backbone.state_dict())
+    session = Session(job.out, options.seed, options.max_minutes)
+    with RunLog(job.out) as log, session.catching_signals():
+        finished = run_stage(stage, session, log)
+    logger.info(
+        "%s: %s", job.out, "finished" if finished else f"stopped at a checkpoint, since {session.stop_reason}"
+    )
+    return finished

@@ -1,0 +1,59 @@
+"""The training of a re-id network, made ready to run: the baseline, which is also CR-GAN's stage I."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from genreid.data.batch import BatchPlan, ImageSet
+from genreid.models.backbone import build_reid_network
+from genreid.training.config_file import config_to_dict
+from genreid.training.configs import BaselineConfig
+from genreid.training.identity_step import IdentitySetup, identity_step
+from genreid.training.loop import Stage, seed_everything
+from genreid.training.optimizers import make_sgd
+from genreid.training.precision import Compute
+
+
+def identity_stage(config: BaselineConfig, source: ImageSet, seed: int, compute: Compute) -> Stage:
+    """Make the stage that trains a re-id network; in CR-GAN it is the identity discriminator D_id.
+
+    Args:
+        config: Backbone, image size, training.
+        source: The labelled images.
+        seed: Seed of the run.
+        compute: Device and arithmetic.
+    """
+    seed_everything(seed, "initialise/identity", 0)
+    network = build_reid_network(config.backbone, len(source.classes))
+    compute.place(network)
+    setup = IdentitySetup(network, make_sgd(network, config.identity.sgd), config.identity, compute)
+    plan = BatchPlan(config.identity.batch, seed, "identity", config.identity.crop_padding)
+
+    def step(number: int) -> Mapping[str, Tensor]:
+        batch = source.batch(plan, number, compute.device)
+        return identity_step(setup, batch.images, batch.labels, number)
+
+    return Stage(
+        "identity",
+        config.identity.iterations,
+        step,
+        {"identity": network},
+        {"identity": setup.optimizer},
+        identity_facts(config, source),
+    )
+
+
+def identity_facts(config: BaselineConfig, source: ImageSet) -> dict[str, Any]:
+    """Return what a checkpoint must know to rebuild the re-id network.
+
+    Args:
+        config: Backbone and image size.
+        source: The images that it was trained on.
+    """
+    return {
+        "backbone": config_to_dict(config.backbone),
+        "num_classes": len(source.classes),
+        "size": list(config.image.size),
+        "source": source.fingerprint,
+    }
