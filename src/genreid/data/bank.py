@@ -17,7 +17,6 @@ from torch import Tensor
 
 from genreid.data.bank_file import BankKey, open_or_build
 from genreid.data.decode import Kind, UInt8
-from genreid.data.decode_all import Decoding
 
 logger = logging.getLogger(__name__)
 
@@ -59,15 +58,14 @@ class ImageBank:
                 nearest).
             kind: `image` (any format Pillow reads) or `mask` (1-bit PNG).
             cache_dir: Where banks are kept; default: `banks` in the cache.
-            workers: Threads that decode; default: one for each core, at most 16.
+            workers: Processes that decode; default: one for each core, at most 16.
             progress: False shows none; default: a bar on a terminal, plain log lines elsewhere.
 
         Raises:
             ValueError: If masks are missing or the disk has no room; names them and says what to type.
         """
         key = BankKey.of(tuple(paths), size, kind)
-        decoding = Decoding(size, kind, workers, shown=progress is not False)
-        array, reasons = open_or_build(key, decoding, cache_dir)
+        array, reasons = open_or_build(key, cache_dir, workers, shown=progress is not False)
         for row, reason in list(reasons.items())[:5]:
             logger.warning("cannot read %s: %s", key.paths[row], reason)
         if len(reasons) > 5:

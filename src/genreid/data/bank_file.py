@@ -13,7 +13,8 @@ import numpy as np
 
 from genreid.data.cache import CACHE_VARIABLE, cache_root
 from genreid.data.decode import Kind, UInt8
-from genreid.data.decode_all import Decoding, decode_all
+from genreid.data.decode_all import decode_all
+from genreid.data.decode_rows import Decoding
 
 BANK_VERSION = 1
 """Raised when decoding changes, so that old banks are not used."""
@@ -69,13 +70,16 @@ class BankKey:
         return (len(self.paths), 3 if self.kind == "image" else 1, *self.size)
 
 
-def open_or_build(key: BankKey, decoding: Decoding, cache_dir: Path | None) -> tuple[UInt8, dict[int, str]]:
+def open_or_build(
+    key: BankKey, cache_dir: Path | None = None, workers: int | None = None, *, shown: bool = True
+) -> tuple[UInt8, dict[int, str]]:
     """Open the file of a bank, or make it.
 
     Args:
         key: What the bank holds.
-        decoding: Size and kind of `key`, and how many threads fill the rows.
         cache_dir: Folder of the files; default: `banks` in the cache.
+        workers: Processes that decode; default: one for each core.
+        shown: Whether progress is shown.
 
     Returns:
         The array, uint8 [N,C,H,W], read only; and row -> reason for the files that cannot be read.
@@ -88,19 +92,10 @@ def open_or_build(key: BankKey, decoding: Decoding, cache_dir: Path | None) -> t
     folder = cache_dir or cache_root() / "banks"
     opened = _open(folder, key)
     if opened is None:
-        _build(folder, key, decoding)
+        _build(folder, key, workers, shown=shown)
         opened = _open(folder, key)
         assert opened is not None, f"bank {key.digest} cannot be opened right after it was written"
     return opened
-
-
-def _fill(array: UInt8, key: BankKey, decoding: Decoding) -> dict[int, str]:
-    """Decode every file into its row; rows of unreadable files become 0."""
-
-    def keep(row: int, pixels: UInt8 | None) -> None:
-        array[row] = 0 if pixels is None else pixels
-
-    return decode_all(key.paths, decoding, keep)
 
 
 def _open(folder: Path, key: BankKey) -> tuple[UInt8, dict[int, str]] | None:
@@ -114,7 +109,7 @@ def _open(folder: Path, key: BankKey) -> tuple[UInt8, dict[int, str]] | None:
     return (array, reasons) if array.shape == key.shape and array.dtype == np.uint8 else None
 
 
-def _build(folder: Path, key: BankKey, decoding: Decoding) -> None:
+def _build(folder: Path, key: BankKey, workers: int | None, *, shown: bool) -> None:
     """Fill a bank beside its place, then rename it into place: a killed run leaves no half bank."""
     array_beside, facts_beside = (
         folder / f"{key.digest}.{os.getpid()}.{end}.part" for end in ("npy", "json")
@@ -122,9 +117,10 @@ def _build(folder: Path, key: BankKey, decoding: Decoding) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _make_room(array_beside, key.shape)
-        array = np.load(array_beside, mmap_mode="r+", allow_pickle=False)
-        reasons = _fill(array, key, decoding)
-        array.flush()
+        decoding = Decoding(key.size, key.kind, into=array_beside)
+        reasons = decode_all(key.paths, decoding, workers, shown=shown).reasons
+        with array_beside.open("rb+") as file:
+            os.fsync(file.fileno())
         facts = {"version": BANK_VERSION, "kind": key.kind, "shape": key.shape, "unreadable": reasons}
         facts_beside.write_text(json.dumps(facts), encoding="utf-8")
         facts_beside.replace(folder / f"{key.digest}.json")

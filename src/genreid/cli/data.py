@@ -1,0 +1,102 @@
+"""`genreid data check`: what is in a data set, what is wrong with it, and how to mend it."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from genreid.data.load import READERS, load_dataset
+from genreid.data.reader_options import Boxes, MsmtTrain, Protocol, ReaderOptions
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `genreid data ...` and return its exit status.
+
+    Args:
+        argv: The words after `data`.
+
+    Returns:
+        0 if the data set can train or evaluate, whatever else was found; 1 if nothing of it is usable.
+
+    Raises:
+        ValueError: If there is no data set that can be read; says what to type.
+    """
+    from genreid.data.check import check_dataset  # noqa: PLC0415 - `genreid --help` stays quick
+    from genreid.data.check_text import as_json, as_text  # noqa: PLC0415
+
+    options = _arguments().parse_args(argv)
+    if options.workers is not None and options.workers < 1:
+        message = f"--workers must be 1 or more, got {options.workers}"
+        raise ValueError(message)
+    dataset = load_dataset(options.directory, options.format, _reader_options(options))
+    check = check_dataset(dataset, options.masks, options.workers)
+    sys.stdout.write(json.dumps(as_json(check), indent=2) + "\n" if options.json else as_text(check))
+    return 0 if check.can_train or check.can_evaluate else 1
+
+
+def _arguments() -> argparse.ArgumentParser:
+    """Return the options of the verb."""
+    parser = argparse.ArgumentParser(prog="genreid data", description="Look at data sets.")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="check")
+    check = verbs.add_parser(
+        "check",
+        help="count a data set, decode every file, name what is wrong",
+        description=(
+            "Counts images, people, cameras, junk and distractors; decodes every image and names those that "
+            "cannot be read, names that do not fit, and queries with no correct gallery image, with the "
+            "reason; says how to mend each. Ends with 0 if the data set can train or evaluate, 1 if nothing of it is "
+            "usable, 2 if there is no data set."
+        ),
+    )
+    add = check.add_argument
+    add("directory", type=Path, metavar="DIR", help="the data set's folder, or a table (.csv)")
+    add(
+        "--format",
+        choices=tuple(READERS),
+        metavar="F",
+        help=f"one of {', '.join(READERS)}; default: recognised",
+    )
+    add("--json", action="store_true", help="answer in JSON")
+    add("--masks", type=Path, metavar="MASKS", help="also check that every image has a person mask here")
+    add("--workers", type=int, metavar="N", help="processes that decode (default: one for each core)")
+    add("--pattern", help="folder: regular expression with groups identity and camera, for own names")
+    default = ReaderOptions()
+    add(
+        "--boxes",
+        choices=get_args(Boxes),
+        default=default.boxes,
+        help="cuhk03, cuhk03-np (default: %(default)s)",
+    )
+    add(
+        "--protocol",
+        choices=get_args(Protocol),
+        default=default.protocol,
+        help="cuhk03 (default: %(default)s)",
+    )
+    add(
+        "--classic-split",
+        type=int,
+        default=0,
+        metavar="N",
+        help="cuhk03, classic protocol: which split, 0-19",
+    )
+    add(
+        "--msmt-train",
+        choices=get_args(MsmtTrain),
+        default=default.msmt_train,
+        help="msmt17 (default: %(default)s)",
+    )
+    return parser
+
+
+def _reader_options(options: argparse.Namespace) -> ReaderOptions:
+    """Turn the words into options of the readers."""
+    return ReaderOptions(
+        pattern=options.pattern,
+        boxes=options.boxes,
+        protocol=options.protocol,
+        classic_split=options.classic_split,
+        msmt_train=options.msmt_train,
+    )

@@ -1,0 +1,196 @@
+"""What is in a data set, what is wrong with it, and how to mend it: `check_dataset`."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from genreid.data.decode import Kind
+from genreid.data.decode_all import decode_all
+from genreid.data.decode_rows import Decoding
+from genreid.data.mask_check import MaskCheck, check_masks
+from genreid.data.sample import (
+    DISTRACTOR_PID,
+    JUNK_PID,
+    UNKNOWN_CAMID,
+    ReidDataset,
+    Sample,
+    count_cameras,
+    count_pids,
+)
+
+CHECKED_SIZE = (128, 64)
+"""Height and width that files are decoded at, only to see whether they can be."""
+
+
+class SplitCounts(NamedTuple):
+    """Size of a split; people without junk and distractors, cameras without the unknown one."""
+
+    images: int
+    pids: int
+    cameras: int
+
+
+class GalleryCounts(NamedTuple):
+    """Size of a gallery; `images` are those that are ranked: distractors among them, junk not."""
+
+    images: int
+    pids: int
+    cameras: int
+    junk: int
+    distractors: int
+
+
+class Unreadable(NamedTuple):
+    """A file that no image can be read from, and why."""
+
+    path: Path
+    reason: str
+
+
+class LostQuery(NamedTuple):
+    """A query with no correct gallery image, and why."""
+
+    path: Path
+    pid: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetCheck:
+    """The result of `check_dataset`.
+
+    Attributes:
+        dataset: What was checked.
+        train: Counts of the training split.
+        query: Counts of the queries.
+        gallery: Counts of the gallery.
+        unreadable: Files that cannot be read, in the order of their paths.
+        queries_without_match: Queries that evaluation leaves out, in the order of their paths.
+        people_in_both: Identities that are both in train and in query or gallery.
+        masks: Coverage by person masks, if it was asked for.
+    """
+
+    dataset: ReidDataset
+    train: SplitCounts
+    query: SplitCounts
+    gallery: GalleryCounts
+    unreadable: tuple[Unreadable, ...]
+    queries_without_match: tuple[LostQuery, ...]
+    people_in_both: tuple[int, ...]
+    masks: MaskCheck | None = None
+
+    @property
+    def can_train(self) -> bool:
+        """Whether there is a readable training image."""
+        bad = {item.path for item in self.unreadable}
+        return any(sample.path not in bad for sample in self.dataset.train)
+
+    @property
+    def can_evaluate(self) -> bool:
+        """Whether a readable query has a correct gallery image."""
+        bad = {item.path for item in self.unreadable} | {item.path for item in self.queries_without_match}
+        return any(sample.path not in bad for sample in self.dataset.query)
+
+
+def check_dataset(
+    dataset: ReidDataset, masks_root: Path | None = None, workers: int | None = None, *, shown: bool = True
+) -> DatasetCheck:
+    """Count everything, decode every file, and find what evaluation and training would leave out.
+
+    Args:
+        dataset: A data set that was read.
+        masks_root: Folder of person masks, if their coverage is wanted.
+        workers: Processes that decode; default: one for each core.
+        shown: Whether progress is shown.
+    """
+    everything = (*dataset.train, *dataset.query, *dataset.gallery)
+    paths = sorted({sample.path for sample in everything})
+    unreadable = find_unreadable(paths, "image", workers, shown=shown)
+    gone = {item.path for item in unreadable}
+    ranked = [sample for sample in dataset.gallery if sample.pid != JUNK_PID]
+    junk = len(dataset.gallery) - len(ranked)
+    distractors = sum(sample.pid == DISTRACTOR_PID for sample in ranked)
+    return DatasetCheck(
+        dataset,
+        _counts(dataset.train),
+        _counts(dataset.query),
+        GalleryCounts(*_counts(ranked), junk, distractors),
+        unreadable,
+        tuple(lost_queries(dataset.query, ranked, gone)),
+        tuple(sorted(_people(dataset.train) & _people((*dataset.query, *dataset.gallery)))),
+        None if masks_root is None else check_masks(dataset.root, masks_root, paths, shown=shown),
+    )
+
+
+def find_unreadable(
+    paths: Sequence[Path], kind: Kind = "image", workers: int | None = None, *, shown: bool = True
+) -> tuple[Unreadable, ...]:
+    """Decode every file and return those that cannot be read: the same that an `ImageBank` would leave out.
+
+    Args:
+        paths: The files.
+        kind: `image` or `mask`.
+        workers: Processes; default: one for each core.
+        shown: Whether progress is shown.
+    """
+    reasons = decode_all(paths, Decoding(CHECKED_SIZE, kind), workers, shown=shown).reasons
+    return tuple(Unreadable(paths[row], reason) for row, reason in reasons.items())
+
+
+def lost_queries(
+    query: Sequence[Sample], gallery: Sequence[Sample], gone: set[Path] | frozenset[Path] = frozenset()
+) -> list[LostQuery]:
+    """Return the queries that have no correct gallery image, each with the reason.
+
+    A gallery image is correct if it shows the query's person from another camera (spec G1). Images of unknown
+    cameras are never left out for their camera.
+
+    Args:
+        query: Query images.
+        gallery: Ranked gallery images.
+        gone: Files that cannot be read; such queries are not named again.
+    """
+    of_person: dict[int, list[Sample]] = defaultdict(list)
+    for sample in gallery:
+        of_person[sample.pid].append(sample)
+    lost = []
+    for sample in query:
+        if sample.path not in gone:
+            reason = _why_lost(sample, of_person.get(sample.pid, []), gone)
+            if reason is not None:
+                lost.append(LostQuery(sample.path, sample.pid, reason))
+    return lost
+
+
+def _why_lost(query: Sample, same_person: Sequence[Sample], gone: set[Path] | frozenset[Path]) -> str | None:
+    """Say why a query has no correct gallery image; None if it has one."""
+    if query.pid in {JUNK_PID, DISTRACTOR_PID}:
+        return "the query's name gives no person"
+    if not same_person:
+        return f"no gallery image of person {query.pid} at all"
+    elsewhere = [sample for sample in same_person if not _same_camera(query, sample)]
+    if not elsewhere:
+        count = len(same_person)
+        images = "the only gallery image" if count == 1 else f"all {count} gallery images"
+        verb = "is" if count == 1 else "are"
+        return f"{images} of person {query.pid} {verb} of the query's own camera {query.camid}"
+    if all(sample.path in gone for sample in elsewhere):
+        return f"no gallery image of person {query.pid} from another camera can be read"
+    return None
+
+
+def _same_camera(query: Sample, sample: Sample) -> bool:
+    """Return whether evaluation leaves a correct image out because the query's own camera took it."""
+    return query.camid == sample.camid != UNKNOWN_CAMID
+
+
+def _counts(samples: Sequence[Sample]) -> SplitCounts:
+    """Count images, people and cameras."""
+    return SplitCounts(len(samples), count_pids(samples), count_cameras(samples))
+
+
+def _people(samples: Sequence[Sample]) -> set[int]:
+    """Return the people that samples show."""
+    return {sample.pid for sample in samples} - {JUNK_PID, DISTRACTOR_PID}

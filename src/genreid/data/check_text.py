@@ -1,0 +1,162 @@
+"""The result of `check_dataset` for people (text) and for programs (JSON)."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from genreid.data.check import DatasetCheck, SplitCounts
+from genreid.data.mask_check import MaskCheck
+
+NAMED = 10
+"""So many files of each kind are named in the text; JSON names all."""
+
+
+def as_json(check: DatasetCheck) -> dict[str, Any]:
+    """Return the answer for programs; its keys are a contract.
+
+    Args:
+        check: What was found.
+
+    Returns: Keys `train`, `query` (`images`, `pids`, `cameras`), `gallery` (also `junk`, `distractors`;
+        `images` are those that are ranked), `unreadable` (`path`, `reason`), `unmatched_names`,
+        `queries_without_match` (`path`, `pid`, `reason`); and `masks` if their coverage was asked for.
+    """
+    answer: dict[str, Any] = {
+        "train": check.train._asdict(),
+        "query": check.query._asdict(),
+        "gallery": check.gallery._asdict(),
+        "unreadable": [{"path": shown(item.path), "reason": item.reason} for item in check.unreadable],
+        "unmatched_names": [shown(path) for path in check.dataset.unmatched_names],
+        "queries_without_match": [
+            {"path": shown(item.path), "pid": item.pid, "reason": item.reason}
+            for item in check.queries_without_match
+        ],
+    }
+    if check.masks is not None:
+        answer["masks"] = _masks_as_json(check.masks)
+    return answer
+
+
+def as_text(check: DatasetCheck) -> str:
+    """Return the answer for people: counts, findings, what to do about each, and what the data set can do.
+
+    Args:
+        check: What was found.
+    """
+    dataset = check.dataset
+    gallery = SplitCounts(*check.gallery[:3])
+    lines = [f"{dataset.format}: {shown(dataset.root)}", f"{'':10}{'images':>9}{'people':>9}{'cameras':>9}"]
+    lines += [_row(name, counts) for name, counts in (("train", check.train), ("query", check.query))]
+    lines.append(
+        f"{_row('gallery', gallery)}   to rank, {check.gallery.distractors:,} of them distractors; "
+        f"{check.gallery.junk:,} junk images more"
+    )
+    lines += [f"note: {note}" for note in dataset.notes]
+    findings = [*_unreadable(check), *_unmatched(check), *_lost(check), *_both(check), *_masks(check)]
+    lines += findings or ["nothing is wrong"]
+    train, evaluate = ("yes" if can else "NO" for can in (check.can_train, check.can_evaluate))
+    lines.append(f"usable to train: {train}; to evaluate: {evaluate}")
+    return "\n".join(lines) + "\n"
+
+
+def shown(path: Path) -> str:
+    """Return a path as text that can be printed anywhere, whatever bytes its name has.
+
+    Args:
+        path: A path, perhaps with bytes that are no UTF-8.
+    """
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _row(name: str, counts: SplitCounts) -> str:
+    """Return one line of the table."""
+    return f"  {name:8}{counts.images:9,}{counts.pids:9,}{counts.cameras:9,}"
+
+
+def _finding(title: str, items: Sequence[str], mend: str) -> list[str]:
+    """Return a finding: what, which files, and what to do; nothing if there are none."""
+    if not items:
+        return []
+    more = [f"    ... and {len(items) - NAMED:,} more (--json names all)"] if len(items) > NAMED else []
+    return [f"{len(items):,} {title}:", *(f"    {item}" for item in items[:NAMED]), *more, f"  -> {mend}"]
+
+
+def _unreadable(check: DatasetCheck) -> list[str]:
+    """Name the files that cannot be read."""
+    items = [f"{shown(item.path)}: {item.reason}" for item in check.unreadable]
+    mend = "Fetch these files again or delete them. Until then every command leaves them out."
+    return _finding("unreadable files", items, mend)
+
+
+def _unmatched(check: DatasetCheck) -> list[str]:
+    """Name the files whose name the reader does not understand."""
+    items = [shown(path) for path in check.dataset.unmatched_names]
+    mend = (
+        f"They are in no split. Rename them as {check.dataset.format} names its files, or say how to read "
+        "them: --format folder --pattern '(?P<identity>...)...(?P<camera>...)'"
+    )
+    return _finding("images whose name does not fit", items, mend)
+
+
+def _lost(check: DatasetCheck) -> list[str]:
+    """Name the queries without a correct gallery image."""
+    items = [f"{shown(item.path)}: {item.reason}" for item in check.queries_without_match]
+    mend = (
+        "Evaluation counts them and leaves them out. A person needs a gallery image from another camera "
+        "than the query's: add one, take the query away, or mend the camera in the names (a camera that is "
+        "the same everywhere is often a pattern that misses it)."
+    )
+    return _finding("queries without a correct gallery image", items, mend)
+
+
+def _both(check: DatasetCheck) -> list[str]:
+    """Name people that are trained on and tested."""
+    names = check.dataset.identity_names
+    items = [names.get(pid, str(pid)) for pid in check.people_in_both]
+    mend = (
+        "If they are the same people, figures on this test set are too good; if not, give them other names."
+    )
+    return _finding("identities both in train and in query or gallery", items, mend)
+
+
+def _masks(check: DatasetCheck) -> list[str]:
+    """Say how many images have a mask, and name those that have none."""
+    masks = check.masks
+    if masks is None:
+        return []
+    root = shown(check.dataset.root)
+    summary = (
+        f"masks: {masks.found:,} of {masks.images:,} images; {masks.mean_share:.1%} of the pixels person; "
+        f"{masks.empty:,} empty, {masks.full:,} full"
+    )
+    return [
+        summary,
+        *_finding(
+            "missing masks", [shown(path) for path in masks.missing], f"genreid mask {root} --out MASKS"
+        ),
+        *_finding(
+            "unreadable masks",
+            [f"{shown(path)}: {reason}" for path, reason in masks.unreadable],
+            f"Delete them, then: genreid mask {root} --out MASKS",
+        ),
+        *_finding(
+            "masks that two images share",
+            [shown(path) for path in masks.shared],
+            "Rename one of two images whose names differ in the suffix only.",
+        ),
+    ]
+
+
+def _masks_as_json(masks: MaskCheck) -> dict[str, Any]:
+    """Return the coverage by masks for programs."""
+    return {
+        "images": masks.images,
+        "found": masks.found,
+        "missing": [shown(path) for path in masks.missing],
+        "unreadable": [{"path": shown(path), "reason": reason} for path, reason in masks.unreadable],
+        "shared": [shown(path) for path in masks.shared],
+        "empty": masks.empty,
+        "full": masks.full,
+        "mean_share": masks.mean_share,
+    }

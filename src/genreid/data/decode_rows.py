@@ -1,0 +1,57 @@
+"""A run of files decoded one after the other, into rows of an array or only to see whether it works."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from genreid.data.decode import Kind, UInt8, UnreadableImageError, decode
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How files are decoded.
+
+    Attributes:
+        size: Height and width of the results.
+        kind: `image` or `mask`.
+        into: An existing .npy file, uint8 [N,C,H,W], whose rows are written; None: pixels are not kept.
+    """
+
+    size: tuple[int, int]
+    kind: Kind = "image"
+    into: Path | None = None
+
+
+class Decoded(NamedTuple):
+    """What became of a run of files."""
+
+    reasons: dict[int, str]
+    """Row -> why its file cannot be read."""
+    shares: dict[int, float]
+    """Row -> share of person pixels, 0-1; of readable masks only."""
+
+
+def decode_rows(paths: Sequence[Path], first: int, decoding: Decoding, array: UInt8 | None) -> Decoded:
+    """Decode files; one that cannot be read stops nothing, and its row becomes 0.
+
+    Args:
+        paths: The files.
+        first: Row of the first one.
+        decoding: How.
+        array: The opened array of `decoding.into`, or None.
+    """
+    decoded = Decoded({}, {})
+    for row, path in enumerate(paths, start=first):
+        try:
+            pixels = decode(path, decoding.size, decoding.kind)
+        except UnreadableImageError as error:
+            decoded.reasons[row] = str(error)
+            if array is not None:
+                array[row] = 0
+            continue
+        if decoding.kind == "mask":
+            decoded.shares[row] = float(pixels.mean())
+        if array is not None:
+            array[row] = pixels
+    return decoded
