@@ -46,8 +46,8 @@ def _arguments() -> argparse.ArgumentParser:
         description=(
             "Counts images, people, cameras, junk and distractors; decodes every image and names those that "
             "cannot be read, names that do not fit, and queries with no correct gallery image, with the "
-            "reason; says how to mend each. Ends with 0 if the data set can train or evaluate, 1 if nothing of it is "
-            "usable, 2 if there is no data set."
+            "reason; says how to mend each. Ends with 0 if the data set can train or evaluate, 1 if nothing "
+            "of it is usable, 2 if there is no data set."
         ),
     )
     add = check.add_argument
