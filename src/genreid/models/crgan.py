@@ -112,7 +112,13 @@ def encoder_levels(height: int, width: int) -> int:
 
 
 class Generator(nn.Module):
-    """G: source person + target instance -> the person in the target's context (table 8, equations 2, 3)."""
+    """G: source person + target instance -> the person in the target's context (table 8, equations 2, 3).
+
+    Args:
+        config: Widths and readings of table 8.
+        height: Image height in pixels; with the width it sets the number of encoder blocks.
+        width: Image width in pixels.
+    """
 
     def __init__(self, config: GeneratorConfig, height: int, width: int) -> None:
         super().__init__()
@@ -170,6 +176,9 @@ class CutAndPaste(nn.Module):
     """The source person pasted on the target image: the paper's `cut, paste and learn` (spec/cr-gan.md D).
 
     It has the generator's interface, with X_R = X_T and X_C = 1 - M_S.
+
+    Args:
+        erase_target: Take the target's person out (grey) before pasting.
     """
 
     def __init__(self, *, erase_target: bool = False) -> None:
@@ -219,7 +228,11 @@ class DomainDiscriminatorConfig:
 
 
 class DomainDiscriminator(nn.Module):
-    """D_d: does a patch come from the target domain? A PatchGAN with a noise layer in front (table 9)."""
+    """D_d: does a patch come from the target domain? A PatchGAN with a noise layer in front (table 9).
+
+    Args:
+        config: Widths, noise, output.
+    """
 
     def __init__(self, config: DomainDiscriminatorConfig) -> None:
         super().__init__()
@@ -278,7 +291,12 @@ class CameraDiscriminatorConfig:
 
 
 class CameraDiscriminator(nn.Module):
-    """D_cam: which target camera took this image? A five-layer classifier (table 10)."""
+    """D_cam: which target camera took this image? A five-layer classifier (table 10).
+
+    Args:
+        config: Widths, dropout.
+        num_cameras: Number of target cameras.
+    """
 
     def __init__(self, config: CameraDiscriminatorConfig, num_cameras: int) -> None:
         super().__init__()

@@ -31,7 +31,15 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution to [B, C_out, ceil(H / stride), ceil(W / stride)], padded as TensorFlow does."""
+    """A convolution to [B, C_out, ceil(H / stride), ceil(W / stride)], padded as TensorFlow does.
+
+    Args:
+        in_channels: C_in.
+        out_channels: C_out.
+        kernel: Height and width of the kernel.
+        stride: Stride.
+        bias: Whether a bias is added.
+    """
 
     def __init__(
         self, in_channels: int, out_channels: int, *, kernel: int = KERNEL, stride: int = 1, bias: bool = True
@@ -39,7 +47,7 @@ class SameConv2d(nn.Conv2d):
         super().__init__(in_channels, out_channels, kernel, stride, bias=bias)
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (the name of torch)
-        """Convolve [B, C_in, H, W]."""
+        """Convolve `input` [B, C_in, H, W]."""
         kernel, stride = self.kernel_size[0], self.stride[0]
         top, bottom = same_padding(input.shape[2], kernel, stride)
         left, right = same_padding(input.shape[3], kernel, stride)
@@ -55,6 +63,11 @@ class UpsampledConv2d(SameConv2d):
     phases sees at most 3x3 input pixels, so the 4x4 kernel is folded (taps that fall on the same input pixel
     are added) into four 3x3 kernels. The same sums, 36 products for each four outputs instead of 64, and no
     large intermediate map.
+
+    Args:
+        in_channels: C_in.
+        out_channels: C_out.
+        bias: Whether a bias is added.
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True) -> None:
@@ -91,7 +104,11 @@ def _fold(kernel: Tensor, dim: int) -> Tensor:
 
 
 class InstanceNorm(nn.Module):
-    """Instance normalisation with scale and shift, over [B, C, H, W] (spec/cr-gan.md E4)."""
+    """Instance normalisation with scale and shift, over [B, C, H, W] (spec/cr-gan.md E4).
+
+    Args:
+        channels: C.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -99,7 +116,7 @@ class InstanceNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Normalise each map of each image to zero mean and unit variance, then scale and shift."""
+        """Normalise each of `maps` of each image to zero mean and unit variance, then scale and shift."""
         return F.instance_norm(maps, weight=self.weight, bias=self.bias)
 
 
@@ -108,6 +125,10 @@ class ScoreConv2d(nn.Conv2d):
 
     Convolution backends are slow for a single filter. The same sums: a 1x1 convolution gives every pixel its
     product with each tap, and `fold` adds those at their places.
+
+    Args:
+        in_channels: C.
+        padding: Zeros added on each side.
     """
 
     def __init__(self, in_channels: int, *, padding: int) -> None:
@@ -115,7 +136,7 @@ class ScoreConv2d(nn.Conv2d):
         self.crop = KERNEL - 1 - padding
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (the name of torch)
-        """Convolve [B, C, H, W] with zero padding."""
+        """Convolve `input` [B, C, H, W] with zero padding."""
         height, width = input.shape[2:]
         # the pixel that tap (i, j) reads adds to the output at (-i, -j): the taps are laid out back to front
         taps = self.weight[0].flip(1, 2).permute(1, 2, 0).reshape(KERNEL * KERNEL, -1, 1, 1)
@@ -127,7 +148,14 @@ class ScoreConv2d(nn.Conv2d):
 
 
 class DownBlock(nn.Module):
-    """Residual block that halves the map: figure 8, left, as resolved in spec/cr-gan.md E3."""
+    """Residual block that halves the map: figure 8, left, as resolved in spec/cr-gan.md E3.
+
+    Args:
+        in_channels: C_in.
+        out_channels: C_out.
+        convs: Convolutions in the main path, 1 or 2.
+        slope: Slope of the leaky ReLU.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, convs: int, slope: float) -> None:
         super().__init__()
@@ -137,7 +165,7 @@ class DownBlock(nn.Module):
         self.slope = slope
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Map [B, C_in, H, W] to [B, C_out, ceil(H/2), ceil(W/2)]."""
+        """Bring `maps` [B, C_in, H, W] to [B, C_out, ceil(H/2), ceil(W/2)]."""
         main = self.first(maps)
         if self.second is not None:
             main = self.second(F.leaky_relu(main, self.slope, inplace=True))
@@ -145,7 +173,13 @@ class DownBlock(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """Residual block that enlarges the map to a given size: figure 8, right, as in spec/cr-gan.md E3."""
+    """Residual block that enlarges the map to a given size: figure 8, right, as in spec/cr-gan.md E3.
+
+    Args:
+        in_channels: C_in.
+        out_channels: C_out.
+        convs: Convolutions in the main path, 1 or 2.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, convs: int) -> None:
         super().__init__()
@@ -156,7 +190,7 @@ class UpBlock(nn.Module):
         self.shortcut = SameConv2d(in_channels, out_channels, kernel=1)
 
     def forward(self, maps: Tensor, size: torch.Size) -> Tensor:
-        """Map [B, C_in, h, w] to [B, C_out, *size]."""
+        """Bring `maps` [B, C_in, h, w] to the height and width `size`: [B, C_out, *size]."""
         main = self.first_norm(self.first(maps, size))
         if self.second is not None and self.second_norm is not None:
             main = self.second_norm(self.second(F.relu(main, inplace=True)))

@@ -33,7 +33,14 @@ class CameraConfig:
 
 @dataclass(frozen=True)
 class CameraSetup:
-    """All that stays the same from one iteration to the next."""
+    """All that stays the same from one iteration to the next.
+
+    Attributes:
+        network: D_cam.
+        optimizer: Adam of D_cam.
+        config: Settings.
+        compute: Device and arithmetic.
+    """
 
     network: CameraDiscriminator
     optimizer: torch.optim.Optimizer

@@ -101,7 +101,12 @@ class RenderingNetworks(NamedTuple):
 
 
 class RenderingOptimizers(NamedTuple):
-    """Adam of the generator and Adam of the domain discriminator."""
+    """The two optimisers of stage II.
+
+    Attributes:
+        generator: Adam of G.
+        domain: Adam of D_d.
+    """
 
     generator: torch.optim.Optimizer
     domain: torch.optim.Optimizer
@@ -109,7 +114,14 @@ class RenderingOptimizers(NamedTuple):
 
 @dataclass(frozen=True)
 class RenderingSetup:
-    """All that stays the same from one iteration of stage II to the next."""
+    """All that stays the same from one iteration of stage II to the next.
+
+    Attributes:
+        networks: G, D_d and the frozen D_id and D_cam.
+        optimizers: Adam of G and of D_d.
+        config: Settings.
+        compute: Device and arithmetic.
+    """
 
     networks: RenderingNetworks
     optimizers: RenderingOptimizers

@@ -50,7 +50,14 @@ class IdentityConfig:
 
 @dataclass(frozen=True)
 class IdentitySetup:
-    """All that stays the same from one iteration to the next."""
+    """All that stays the same from one iteration to the next.
+
+    Attributes:
+        network: The re-id network.
+        optimizer: Its SGD, of `make_sgd`.
+        config: Settings.
+        compute: Device and arithmetic.
+    """
 
     network: ReidNetwork
     optimizer: torch.optim.Optimizer

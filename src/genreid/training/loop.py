@@ -60,6 +60,7 @@ class Session:
         max_minutes: Stop cleanly at a checkpoint after so long; None = never.
         checkpoint_minutes: Minutes between two checkpoints.
         stop_reason: Why the run shall stop; empty = it shall not.
+        started: When the process began to work, on the monotonic clock.
     """
 
     run: Path

@@ -17,7 +17,13 @@ LINE_SECONDS = 30.0
 
 
 class StageProgress:
-    """Shows how far a stage is, how fast it goes, how long it will take, and the loss terms."""
+    """Shows how far a stage is, how fast it goes, how long it will take, and the loss terms.
+
+    Args:
+        stage: Name of the stage.
+        iterations: Its length.
+        done: Iterations that an earlier process has done.
+    """
 
     def __init__(self, stage: str, iterations: int, done: int) -> None:
         self.stage, self.iterations, self.done, self.first = stage, iterations, done, done

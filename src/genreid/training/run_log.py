@@ -13,6 +13,9 @@ from torch.utils.tensorboard.writer import SummaryWriter
 class RunLog:
     """Writes the loss terms of a run; use it in a `with` block.
 
+    Args:
+        run: The run folder.
+
     Attributes:
         path: RUN/metrics.jsonl: one JSON object a line, with `stage`, `step`, `seconds` and the terms.
     """
