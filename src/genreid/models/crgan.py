@@ -20,6 +20,7 @@ from genreid.models.layers import (
     ScoreConv2d,
     UpBlock,
     UpsampledConv2d,
+    at_least_float32,
     initialise,
 )
 
@@ -160,7 +161,7 @@ class Generator(nn.Module):
             skip = skips[-1 - number]
             maps = torch.cat((up(maps, skip.shape[2:]), skip), dim=1)
         maps = F.relu(self.last_norm(self.last(maps, half)), inplace=True)
-        heads = self.heads(maps, pair.source.shape[2:]).float()
+        heads = at_least_float32(self.heads(maps, pair.source.shape[2:]))
         return compose(pair.source, torch.tanh(heads[:, :3]), torch.sigmoid(heads[:, 3:]))
 
     def _dual_path(self, pair: ConditionPair) -> Tensor:
@@ -259,7 +260,7 @@ class DomainDiscriminator(nn.Module):
         maps = F.leaky_relu(self.hidden[0](images), self.config.leaky_slope, inplace=True)
         for conv, norm in zip(self.hidden[1:], self.norms, strict=True):
             maps = F.leaky_relu(norm(conv(maps)), self.config.leaky_slope, inplace=True)
-        scores: Tensor = self.score(maps).float()
+        scores = at_least_float32(self.score(maps))
         return torch.sigmoid(scores) if self.config.output == "sigmoid" else scores
 
 
@@ -320,5 +321,4 @@ class CameraDiscriminator(nn.Module):
         for conv, norm in zip(self.hidden[1:], self.norms, strict=True):
             maps = F.leaky_relu(norm(conv(maps)), self.config.leaky_slope, inplace=True)
         pooled = F.dropout(maps.mean((2, 3), keepdim=True), self.config.dropout, self.training)
-        logits: Tensor = self.classify(pooled)
-        return logits.flatten(1).float()
+        return at_least_float32(self.classify(pooled).flatten(1))

@@ -140,7 +140,7 @@ class ScoreConv2d(nn.Conv2d):
         height, width = input.shape[2:]
         # the pixel that tap (i, j) reads adds to the output at (-i, -j): the taps are laid out back to front
         taps = self.weight[0].flip(1, 2).permute(1, 2, 0).reshape(KERNEL * KERNEL, -1, 1, 1)
-        products = F.conv2d(input, taps).flatten(2).float()
+        products = at_least_float32(F.conv2d(input, taps).flatten(2))
         full = F.fold(products, (height + KERNEL - 1, width + KERNEL - 1), KERNEL)
         crop = self.crop
         scores = full[:, :, crop : full.shape[2] - crop, crop : full.shape[3] - crop]
@@ -197,6 +197,15 @@ class UpBlock(nn.Module):
         # a 1x1 convolution commutes with nearest up-sampling: done first, it costs a quarter
         shortcut = F.interpolate(self.shortcut(maps), size=size, mode="nearest")
         return F.relu(main + shortcut, inplace=True)
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """Return bfloat16 values of autocast as float32, and float32 or float64 values as they are.
+
+    Args:
+        values: Any tensor of floating-point numbers.
+    """
+    return values.float() if values.dtype in {torch.bfloat16, torch.float16} else values
 
 
 def initialise(network: nn.Module, std: float = 0.02) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from genreid.losses.identity import identity_loss
 from genreid.models.backbone import ReidNetwork
+from genreid.models.layers import at_least_float32
 from genreid.training.optimizers import SgdConfig, scale_learning_rate
 from genreid.training.precision import Compute
 from genreid.training.schedules import step_decay
@@ -82,7 +83,7 @@ def identity_step(setup: IdentitySetup, images: Tensor, labels: Tensor, step: in
     set_training_mode(setup.network, config.batch_norm)
     with setup.compute.autocast():
         logits = setup.network(images).logits
-    logits = logits.float()
+    logits = at_least_float32(logits)
     loss = identity_loss(logits, labels, config.label_smoothing)
     setup.optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
