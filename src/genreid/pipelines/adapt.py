@@ -3,9 +3,9 @@
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from torch import nn
 
@@ -19,6 +19,7 @@ from genreid.masks.make import make_masks
 from genreid.models.backbone import ReidNetwork
 from genreid.models.crgan import CameraDiscriminator, Generator
 from genreid.training.checkpoint import load_newest
+from genreid.training.config_file import config_from_dict, load_config
 from genreid.training.configs import AdaptConfig, RendererName
 from genreid.training.crgan_stages import (
     Domains,
@@ -34,7 +35,7 @@ from genreid.training.crgan_stages import (
 from genreid.training.identity_stage import identity_stage
 from genreid.training.loop import Session, Stage, run_stage
 from genreid.training.precision import choose_compute
-from genreid.training.run_folder import open_run
+from genreid.training.run_folder import open_run, read_job
 from genreid.training.run_log import RunLog
 from genreid.training.run_options import RunOptions
 
@@ -67,6 +68,13 @@ class AdaptJob:
     """crgan; crgan_single: without dual condition; cut_paste; none: stage III on real source images."""
     pretrained: Path | None = None
     """Another run whose stage I (and nothing else) is taken over."""
+
+
+class RecordedRun(NamedTuple):
+    """What a run folder remembers: what was asked for, and the settings."""
+
+    job: AdaptJob
+    config: AdaptConfig
 
 
 @dataclass(frozen=True)
@@ -112,9 +120,41 @@ def adapt(job: AdaptJob, options: RunOptions, config: AdaptConfig) -> bool:
     return finished
 
 
+def open_domains(job: AdaptJob, config: AdaptConfig) -> Domains:
+    """Open source and target as a run sees them; masks that are missing are made.
+
+    Args:
+        job: Source, target, masks.
+        config: All settings.
+
+    Raises:
+        ValueError: If a data set is gone or holds too little.
+    """
+    return _domains_of(job, _read_inputs(job, 0), config)
+
+
+def job_of_run(run: Path) -> RecordedRun:
+    """Return what a run of `genreid adapt` was asked to do.
+
+    Args:
+        run: The run folder.
+
+    Raises:
+        ValueError: If it is no run folder of this command.
+    """
+    record = read_job(run)
+    names = [item.name for item in fields(AdaptJob) if item.name != "out"]
+    if not set(names) <= set(record):
+        msg = f"{run} is no run of `genreid adapt`"
+        raise ValueError(msg)
+    given = {name: record[name] for name in names}
+    job = config_from_dict(AdaptJob, {**given, "out": str(run)}, source=str(run / "job.json"))
+    return RecordedRun(job, load_config(run / "config.yaml", AdaptConfig))
+
+
 def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, session: Session, log: RunLog) -> bool:
     """Make masks, then run stages I, II and III; False as soon as the session has to stop."""
-    domains = _open_domains(job, inputs, bench.config)
+    domains = _domains_of(job, inputs, bench.config)
     domains.source.to_device(bench.compute.device)
     domains.target.to_device(bench.compute.device)
 
@@ -171,7 +211,7 @@ def _read_inputs(job: AdaptJob, held_out: int) -> _Inputs:
     return _Inputs(source, tuple(samples), target)
 
 
-def _open_domains(job: AdaptJob, inputs: _Inputs, config: AdaptConfig) -> Domains:
+def _domains_of(job: AdaptJob, inputs: _Inputs, config: AdaptConfig) -> Domains:
     """Make the masks that are missing and decode the images of both domains."""
     source_masks = target_masks = None
     if job.renderer != "none":
