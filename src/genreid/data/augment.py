@@ -8,7 +8,12 @@ from torch.nn import functional as F
 
 
 class FlippedBatch(NamedTuple):
-    """Images and, where there are any, their masks, turned over together."""
+    """Images and their masks, turned over together.
+
+    Attributes:
+        images: [B,C,H,W], of the type that was given.
+        masks: [B,1,H,W], of the type that was given, or None.
+    """
 
     images: Tensor
     masks: Tensor | None

@@ -13,7 +13,13 @@ PROBED_NAMES = 300
 
 @dataclass(frozen=True, slots=True)
 class NameFields:
-    """What a file name says; the fields are those of `Sample`."""
+    """What a file name says.
+
+    Attributes:
+        pid: Person identity, as in `Sample`.
+        camid: Camera of the evaluation protocol.
+        physical_camid: The real camera where the protocol merges several.
+    """
 
     pid: int
     camid: int
@@ -57,7 +63,7 @@ def read_box_folders(root: Path, format: str, parse: NameParser) -> ReidDataset:
 
 
 def share_that_fits(root: Path, parse: NameParser) -> float:
-    """Return which share of a few hundred names of a tree a parser reads; 0 without such a tree."""
+    """Return which share of a few hundred names below `root` the parser `parse` reads; 0 without any."""
     names = [
         name for folder in (TRAIN, QUERY, GALLERY) for name in first_image_names(root / folder, PROBED_NAMES)
     ]

@@ -25,7 +25,13 @@ CHECKED_SIZE = (128, 64)
 
 
 class SplitCounts(NamedTuple):
-    """Size of a split; people without junk and distractors, cameras without the unknown one."""
+    """Size of a split.
+
+    Attributes:
+        images: Number of images.
+        pids: Number of people, junk and distractors not counted.
+        cameras: Number of cameras, the unknown one not counted.
+    """
 
     images: int
     pids: int
@@ -33,7 +39,15 @@ class SplitCounts(NamedTuple):
 
 
 class GalleryCounts(NamedTuple):
-    """Size of a gallery; `images` are those that are ranked: distractors among them, junk not."""
+    """Size of a gallery.
+
+    Attributes:
+        images: Number of images that are ranked: distractors among them, junk not.
+        pids: Number of people, distractors not counted.
+        cameras: Number of cameras of the ranked images.
+        junk: Number of junk images.
+        distractors: Number of distractors.
+    """
 
     images: int
     pids: int
@@ -43,14 +57,25 @@ class GalleryCounts(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """A file that no image can be read from, and why."""
+    """A file that no image can be read from.
+
+    Attributes:
+        path: The file.
+        reason: Why, in a few words.
+    """
 
     path: Path
     reason: str
 
 
 class LostQuery(NamedTuple):
-    """A query with no correct gallery image, and why."""
+    """A query with no correct gallery image.
+
+    Attributes:
+        path: The query's file.
+        pid: Who it shows.
+        reason: Why no gallery image is correct.
+    """
 
     path: Path
     pid: int

@@ -45,7 +45,7 @@ def find_mat(root: Path) -> Path | None:
 
 
 def recognises(root: Path) -> bool:
-    """Return whether a folder holds `cuhk-03.mat`, or is that file."""
+    """Return whether `root` holds `cuhk-03.mat`, or is that file."""
     return find_mat(root) is not None
 
 

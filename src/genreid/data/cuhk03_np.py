@@ -24,7 +24,7 @@ _BOXES = ("detected", "labeled")
 
 
 def parse_name(name: str) -> NameFields | None:
-    """Return identity, camera and, where the name has a pair, the physical camera (1-10)."""
+    """Return identity, camera and, where `name` has a pair, the physical camera (1-10)."""
     match = _NAME.match(name)
     if match is None:
         return None
@@ -34,7 +34,7 @@ def parse_name(name: str) -> NameFields | None:
 
 
 def recognises(root: Path) -> bool:
-    """Return whether most names are like CUHK03-NP's; the folder above `detected` is recognised, too."""
+    """Return whether most names in `root`, or in its `detected` or `labeled`, are like CUHK03-NP's."""
     return any(
         share_that_fits(place, _parse_strictly) > 0.5 for place in (root, *(root / name for name in _BOXES))
     )

@@ -19,13 +19,13 @@ _NAME = re.compile(r"(\d+)_c(\d+)_f\d+(?=[_.])")
 
 
 def parse_name(name: str) -> NameFields | None:
-    """Return identity and camera (any number of digits) of a file name, None if it does not fit."""
+    """Return identity and camera (any number of digits) of a file's `name`, None if it does not fit."""
     match = _NAME.match(name)
     return NameFields(int(match[1]), int(match[2])) if match else None
 
 
 def recognises(root: Path) -> bool:
-    """Return whether most names of a tree are like DukeMTMC-reID's."""
+    """Return whether most names of the tree `root` are like DukeMTMC-reID's."""
     return share_that_fits(root, parse_name) > 0.5
 
 

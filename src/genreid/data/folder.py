@@ -37,7 +37,7 @@ class _Found(NamedTuple):
 
 
 def recognises(root: Path) -> bool:
-    """Return whether a place is a table, or a tree that is plain without a pattern."""
+    """Return whether `root` is a table, or a tree that is plain without a pattern."""
     if find_table(root) is not None:
         return True
     if not root.is_dir():

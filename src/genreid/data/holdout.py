@@ -8,14 +8,24 @@ from genreid.data.sample import DISTRACTOR_PID, JUNK_PID, UNKNOWN_CAMID, Sample
 
 
 class Holdout(NamedTuple):
-    """Training people that stay, and those that are kept out."""
+    """Training people that stay, and those that are kept out.
+
+    Attributes:
+        training: Images to train on.
+        held_out: Images of the people that are kept out.
+    """
 
     training: tuple[Sample, ...]
     held_out: tuple[Sample, ...]
 
 
 class Trial(NamedTuple):
-    """A small test set."""
+    """A small test set.
+
+    Attributes:
+        query: Queries, each with a correct gallery image.
+        gallery: What is ranked for them.
+    """
 
     query: tuple[Sample, ...]
     gallery: tuple[Sample, ...]

@@ -10,7 +10,7 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".
 
 
 def is_image_name(name: str) -> bool:
-    """Return whether a file name ends like an image's."""
+    """Return whether a file's `name` ends like an image's."""
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - ten times faster than Path
 
 

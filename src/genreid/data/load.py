@@ -11,7 +11,13 @@ from genreid.data.sample import ReidDataset
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """One format: how it is known, how it is read, and what its tree looks like (for messages)."""
+    """One format.
+
+    Attributes:
+        recognises: Says whether a folder or file is of this format.
+        read: Reads it.
+        expected: What its tree looks like, for messages.
+    """
 
     recognises: Callable[[Path], bool]
     read: Callable[[Path, ReaderOptions], ReidDataset]

@@ -20,13 +20,13 @@ _NAME = re.compile(r"(-1|\d+)_c(\d+)(s\d+)?(?=[_.])")
 
 
 def parse_name(name: str) -> NameFields | None:
-    """Return identity and camera (any number of digits) of a file name, None if it does not fit."""
+    """Return identity and camera (any number of digits) of a file's `name`, None if it does not fit."""
     match = _NAME.match(name)
     return NameFields(int(match[1]), int(match[2])) if match else None
 
 
 def recognises(root: Path) -> bool:
-    """Return whether most names of a tree are like Market-1501's, with or without the sequence."""
+    """Return whether most names of the tree `root` are like Market-1501's, sequence or not."""
     return share_that_fits(root, parse_name) > 0.5
 
 

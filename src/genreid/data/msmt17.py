@@ -31,7 +31,7 @@ class _List(NamedTuple):
 
 
 def recognises(root: Path) -> bool:
-    """Return whether a folder holds the lists and the folders of either version."""
+    """Return whether `root` holds the lists and the folders of either version."""
     lists = all((root / f"list_{name}.txt").is_file() for name in ("train", "query", "gallery"))
     return lists and _version(root) is not None
 

@@ -21,7 +21,14 @@ JUNK_TEXT = str(JUNK_PID)
 
 
 class Entry(NamedTuple):
-    """One image of an own data set; identity and camera are text, None where nobody knows."""
+    """One image of an own data set.
+
+    Attributes:
+        path: The file.
+        split: One of `SPLITS`.
+        identity: Any text; None where nobody knows.
+        camera: Any text; None where nobody knows.
+    """
 
     path: Path
     split: str
@@ -30,7 +37,14 @@ class Entry(NamedTuple):
 
 
 class Tree(NamedTuple):
-    """Everything a reader of own data found."""
+    """Everything a reader of own data found.
+
+    Attributes:
+        root: The folder that was read.
+        entries: The images.
+        unmatched: Images whose path does not fit the pattern.
+        notes: What the reader decided.
+    """
 
     root: Path
     entries: Sequence[Entry]
