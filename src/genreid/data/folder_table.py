@@ -48,7 +48,7 @@ def read_table(table: Path) -> Tree:
             next(reader)
             entries = [_entry(table, reader.line_num, row) for row in reader]
     except (csv.Error, UnicodeDecodeError) as error:
-        message = f"{table} is not a CSV file in UTF-8: {error}"
+        message = f"{table} is not a CSV file in UTF-8: {error}. Save the table again as CSV, encoding UTF-8"
         raise ValueError(message) from error
     if not entries:
         message = f"{table} names no image: it has a header only"
@@ -72,21 +72,21 @@ def _entry(table: Path, line: int, row: Mapping[str, str | None]) -> Entry:
 
 
 def _header(table: Path) -> list[str]:
-    """Return the column names of a table in small letters; none if it is not text."""
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            first = file.readline(10_000)
-    except (OSError, UnicodeDecodeError):
-        return []
-    return [name.strip().lower() for name in next(csv.reader([first], delimiter=_best_delimiter(first)), [])]
+    """Return the column names of a table in small letters."""
+    first = _first_line(table)
+    names = next(csv.reader([first], delimiter=_delimiter(table)), [])
+    return [name.strip().lower() for name in names]
 
 
 def _delimiter(table: Path) -> str:
-    """Return what stands between the columns of a table."""
-    with table.open(encoding="utf-8-sig") as file:
-        return _best_delimiter(file.readline(10_000))
+    """Return what stands between the columns: the separator that the header has most of."""
+    return max(DELIMITERS, key=_first_line(table).count)
 
 
-def _best_delimiter(header: str) -> str:
-    """Return the separator that a header has most of."""
-    return max(DELIMITERS, key=header.count)
+def _first_line(table: Path) -> str:
+    """Return the header of a table, whatever bytes it holds; nothing if it cannot be read."""
+    try:
+        with table.open(encoding="utf-8-sig", errors="replace") as file:
+            return file.readline(10_000)
+    except OSError:
+        return ""
