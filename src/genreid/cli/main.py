@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 VERBS = {
-    "data": "check a data set, or write a synthetic one",
+    "data": "check a data set: counts, cameras, what is unreadable or misnamed",
     "mask": "make person masks for every image of a folder",
     "train": "train a network on labelled images",
     "adapt": "adapt a network from a labelled source to an unlabelled target (CR-GAN)",
