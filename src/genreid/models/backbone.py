@@ -51,7 +51,7 @@ class BackboneConfig:
 
 
 class InputStatistics(NamedTuple):
-    """Mean and standard deviation [3] that a backbone's weights were trained with, of pixels in [0, 1]."""
+    """`mean` and standard deviation `std` of pixels in [0, 1], for R, G, B, that weights were trained with."""
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -68,6 +68,12 @@ class ReidNetwork(nn.Module):
     """Backbone, global average pooling and a linear classifier; images come in as [-1, 1].
 
     Use `build_reid_network`; the constructor takes a backbone that is ready.
+
+    Args:
+        backbone: A timm network whose `forward_features` gives [B,C,h,w].
+        num_classes: K, the number of people trained on.
+        dropout: Probability of dropping a pooled feature while training.
+        statistics: What the backbone's weights expect of their input.
 
     Attributes:
         backbone: A timm network whose `forward_features` gives [B,C,h,w].
