@@ -3,9 +3,9 @@
     python -m benchmarks.extraction [--backbone NAME] [--weights W] [--size H W] [--count N] [--out F.json]
 
 The plain loop runs the network in evaluation mode in float32, batch after batch; ours folds the batch norms
-away, runs channels last, and in bf16 where the hardware has it. Ours in float32 is shown, too, and how near the
-embeddings of each way are to the plain ones (the smallest cosine). The three take turns; the load is noted,
-since a busy machine decides much.
+away, runs channels last, and in bf16 where the hardware has it. Ours in float32 is shown, too, and how near
+the embeddings of each way are to the plain ones (the smallest cosine). The three take turns; the load is
+noted, since a busy machine decides much.
 """
 
 import argparse

@@ -51,7 +51,7 @@ class BackboneConfig:
 
 
 class InputStatistics(NamedTuple):
-    """`mean` and standard deviation `std` of pixels in [0, 1], for R, G, B, that weights were trained with."""
+    """`mean` and standard deviation `std` of pixels in [0, 1], by channel, that weights were trained with."""
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
