@@ -156,7 +156,11 @@ class Part:
         return part
 
     def take_up(self, other: "Part") -> None:
-        """Make another whole part a piece of this one."""
+        """Make another whole part a piece of this one.
+
+        Args:
+            other: A part that belongs to no other; this one itself is passed over.
+        """
         if other is not self:
             self.area += other.area
             self.top, self.bottom = min(self.top, other.top), max(self.bottom, other.bottom)

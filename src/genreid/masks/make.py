@@ -23,7 +23,12 @@ _SHOWN = 5
 
 
 class Refused(NamedTuple):
-    """An image that has no mask, and why."""
+    """An image that has no mask, and why.
+
+    Attributes:
+        path: The image.
+        reason: A few words, without the path.
+    """
 
     path: Path
     reason: str

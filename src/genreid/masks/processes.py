@@ -20,7 +20,14 @@ IMAGES_A_TASK = 16
 
 
 class MaskJob(NamedTuple):
-    """One image and the place of its mask."""
+    """One image and the place of its mask.
+
+    Attributes:
+        number: Its place in the list of all images, from 0.
+        image: The image's file.
+        name: The same, relative to the data set's folder.
+        mask: The mask's file, there or not.
+    """
 
     number: int
     image: Path
@@ -29,7 +36,14 @@ class MaskJob(NamedTuple):
 
 
 class MaskOutcome(NamedTuple):
-    """What became of one image: a mask, made or kept, with its coverage; or the reason why it has none."""
+    """What became of one image.
+
+    Attributes:
+        number: As in its `MaskJob`.
+        made: Whether a mask was written now.
+        coverage: Of the mask, made or kept; None where there is none.
+        reason: Why there is no mask, else empty.
+    """
 
     number: int
     made: bool = False
