@@ -1,0 +1,210 @@
+"""The rows of results/crgan-*.json: CR-GAN on real data with all of its controls, one after the other.
+
+    python -m benchmarks.crgan_rows --source DIR --target DIR --runs DIR --out results/crgan-c2m-compact.json
+
+Every row is made by the commands that a user would type; a run that is there is resumed, a row that is in the file is
+kept. Stage I is shared. Nothing is chosen here by looking at the target's test set.
+"""
+
+import argparse
+import json
+import logging
+import platform
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from genreid.cli.main import main as genreid
+from genreid.data.load import load_dataset
+from genreid.data.sample import JUNK_PID
+from genreid.evaluation.ranking import rank
+from genreid.features.extract import extract_split
+from genreid.features.options import FeatureOptions
+from genreid.training.run_folder import read_job
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: which run, which of its networks, which features."""
+
+    run: str
+    options: dict[str, str] = field(default_factory=dict)
+    statistics_of_target: bool = False
+
+
+ROWS = {
+    "direct": Row("none", {"stage": "pretrained"}),
+    "direct_lmp": Row("none", {"stage": "pretrained", "pooling": "lmp"}),
+    "bn_control": Row("none", {"stage": "pretrained"}, statistics_of_target=True),
+    "source_control": Row("none"),
+    "source_bn_control": Row("none", statistics_of_target=True),
+    "crgan": Row("crgan"),
+    "crgan_bn": Row("crgan", statistics_of_target=True),
+    "crgan_lmp": Row("crgan", {"pooling": "lmp"}),
+    "cut_paste": Row("cut_paste"),
+    "cut_paste_bn": Row("cut_paste", statistics_of_target=True),
+    "without_dual": Row("crgan_single"),
+    "without_dual_bn": Row("crgan_single", statistics_of_target=True),
+}
+"""In the order in which they are made; a run's name is its `--renderer`."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Make every row that is not in the file yet, and write the file after each.
+
+    Args:
+        argv: Words of the command line.
+    """
+    options = _arguments().parse_args(argv)
+    for name in options.rows or ROWS:
+        if _seeds(_read(options.out), name, options.seed):
+            continue
+        row = ROWS[name]
+        run = options.runs / f"{row.run}-seed{options.seed}"
+        if not options.evaluate_only:
+            _train(run, row.run, options)
+        entry = _evaluate(run, row, options)
+        _write(options, name, entry)
+        logger.info("%s: %s", name, entry)
+    return 0
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.crgan_rows")
+    add = parser.add_argument
+    add("--source", type=Path, required=True)
+    add("--target", type=Path, required=True)
+    add("--runs", type=Path, required=True, help="folder of the run folders")
+    add("--out", type=Path, required=True, help="the result file")
+    add("--recipe", default="compact")
+    add("--seed", type=int, default=0)
+    add("--source-masks", type=Path)
+    add("--target-masks", type=Path)
+    add("--rows", nargs="*", choices=tuple(ROWS))
+    add("--evaluate-only", action="store_true", help="the runs are there; train nothing")
+    return parser
+
+
+def _train(run: Path, renderer: str, options: argparse.Namespace) -> None:
+    """Run `genreid adapt`; every run but the first takes its stage I from the first."""
+    words = ["adapt", "--source", options.source, "--source-split", "all", "--target", options.target]
+    words += ["--out", run, "--recipe", options.recipe, "--renderer", renderer, "--seed", options.seed]
+    for flag in ("source_masks", "target_masks"):
+        if getattr(options, flag) is not None:
+            words += [f"--{flag.replace('_', '-')}", getattr(options, flag)]
+    first = options.runs / f"none-seed{options.seed}"
+    if renderer != "none":
+        words += ["--pretrained", first]
+    if genreid([str(word) for word in words]) != 0:
+        msg = f"genreid {' '.join(map(str, words))} failed"
+        raise RuntimeError(msg)
+
+
+def _evaluate(run: Path, row: Row, options: argparse.Namespace) -> dict[str, Any]:
+    """Extract, rank, and return the figures as fractions."""
+    begin = time.monotonic()
+    dataset = load_dataset(options.target)
+    statistics = {"bn_statistics": str(options.target)} if row.statistics_of_target else {}
+    features = FeatureOptions(**row.options, **statistics)  # type: ignore[arg-type]
+    gallery = [sample for sample in dataset.gallery if sample.pid != JUNK_PID]
+    ranking = rank(extract_split(run, dataset.query, features), extract_split(run, gallery, features))
+    figures = ranking.to_json()
+    minutes = training_minutes(options, row) + (time.monotonic() - begin) / 60
+    return {
+        "seed": options.seed,
+        **{name: round(float(figures[name]), 5) for name in ("rank1", "mAP", "mAP_trapezoid", "mINP")},
+        "minutes": round(minutes, 1),
+    }
+
+
+def training_minutes(options: argparse.Namespace, row: Row) -> float:
+    """Return the minutes of every stage that a row needs, the shared stage I among them; masks are not counted.
+
+    Args:
+        options: Where the runs are.
+        row: The row.
+    """
+    stages = stage_minutes(options.runs / f"none-seed{options.seed}")
+    needed = stages.get("identity", 0.0)
+    if row.options.get("stage") != "pretrained":
+        own = stage_minutes(options.runs / f"{row.run}-seed{options.seed}")
+        needed += sum(minutes for stage, minutes in own.items() if stage != "identity")
+    return needed
+
+
+def stage_minutes(run: Path) -> dict[str, float]:
+    """Return how long each stage of a run trained, from its log.
+
+    Args:
+        run: The run folder.
+    """
+    minutes: dict[str, float] = {}
+    before = 0.0
+    for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        step_seconds = entry["seconds"] - before if entry["seconds"] >= before else entry["seconds"]
+        minutes[entry["stage"]] = minutes.get(entry["stage"], 0.0) + step_seconds / 60
+        before = entry["seconds"]
+    return minutes
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the result file, or an empty one."""
+    if not path.exists():
+        return {"rows": {}}
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert isinstance(content, dict)
+    return content
+
+
+def _seeds(content: dict[str, Any], name: str, seed: int) -> list[dict[str, Any]]:
+    """Return what the file holds of one row and seed."""
+    return [entry for entry in content["rows"].get(name, {}).get("seeds", []) if entry["seed"] == seed]
+
+
+def _write(options: argparse.Namespace, name: str, entry: dict[str, Any]) -> None:
+    """Add a row to the file, with what it was made by."""
+    content = _read(options.out)
+    content["rows"].setdefault(name, {"seeds": []})["seeds"].append(entry)
+    run = options.runs / f"{ROWS[name].run}-seed{options.seed}"
+    content["commit"] = _commit()
+    content["config"] = {"recipe": options.recipe, "source_split": "all", **_recorded(run)}
+    content["hardware"] = {
+        "machine": platform.machine(),
+        "cpu_threads": torch.get_num_threads(),
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _recorded(run: Path) -> dict[str, Any]:
+    """Return the settings of a run, without the paths of this machine."""
+    from genreid.training.config_file import read_yaml_mapping  # noqa: PLC0415
+
+    job = read_job(run)
+    return {
+        "settings": read_yaml_mapping(run / "config.yaml"),
+        "precision": job["precision"],
+        "version": job["version"],
+    }
+
+
+def _commit() -> str:
+    """Return the commit that the figures were made with."""
+    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)  # noqa: S607
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    raise SystemExit(main())
