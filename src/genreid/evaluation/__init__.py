@@ -1,1 +1,1 @@
-"""FeatureSets -> metrics."""
+"""FeatureSets -> metrics: CMC, mAP in both forms, mINP (protocol and tie rule: `ranking`)."""

@@ -1,0 +1,344 @@
+"""Compiled loops: how many wrong gallery images are nearer than each correct one.
+
+This module imports numba; import it only where a ranking is made. Loops are compiled on first use and kept in
+numba's cache: beside this file, or in the user's cache folder where the package is read-only. They hold no
+lock of Python, so threads work on different queries at the same time.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple, ParamSpec, TypeVar
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from genreid.evaluation.matches import Pairs
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Real = np.float32 | np.float64
+
+
+BLOCK = 2048
+"""Distances that are looked at together: they stay in the first-level cache while each threshold passes."""
+FEW = 64
+"""Up to so many correct images, comparing all with each beats a binary search (vector instructions)."""
+
+
+class Correct(NamedTuple):
+    """Correct gallery images of a chunk of queries, sorted by (distance, gallery index) within each query."""
+
+    start: NDArray[np.int64]
+    """int64 [q+1]."""
+    image: NDArray[np.int64]
+    """int64 [n], gallery rows."""
+    distance: NDArray[Real]
+    """[n], in the type of the distances they are compared with."""
+
+
+class Tile(NamedTuple):
+    """Some gallery images seen from a chunk of queries."""
+
+    products: NDArray[np.float32]
+    """float32 [q, w]: inner products, rounded as the matrix product rounds."""
+    query: NDArray[np.float32]
+    """float32 [q, D], read-only."""
+    query_norm: NDArray[np.float64]
+    """float64 [q]: squared lengths."""
+    gallery: NDArray[np.float32]
+    """float32 [w, D], read-only."""
+    gallery_norm: NDArray[np.float64]
+    """float64 [w]: squared lengths; NaN for junk."""
+    first: int
+    """Gallery row of the first column."""
+    tolerance: float
+    """How far a squared distance made of a product can be from the true one."""
+
+
+class Workspace(NamedTuple):
+    """Memory that the loops over one query use again and again."""
+
+    values: NDArray[Real]
+    """[BLOCK]: distances, NaN for images that cannot be wrong."""
+    thresholds: NDArray[Real]
+    """[FEW]."""
+    counts: NDArray[np.int64]
+    """int64 [FEW]."""
+    low: Real
+    """Minus infinity in the type of the distances."""
+
+
+def _compile(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a function, with a cache on disk where there is a writable place for one."""
+    relaxed = {"reassoc", "contract"}  # sums may be added in any order: the loop becomes vector instructions
+    try:
+        return numba.njit(nogil=True, fastmath=relaxed, cache=True)(function)
+    except RuntimeError:  # "no locator available": neither the package nor the user's cache is writable
+        return numba.njit(nogil=True, fastmath=relaxed)(function)
+
+
+@_compile
+def _copy_unless_junk(
+    values: NDArray[Real], distances: NDArray[Real], mask: NDArray[Real], begin: np.uint64, size: np.uint64
+) -> np.int32:
+    """Copy `size` distances with NaN for junk (mask NaN, else 0); return how many were NaN before.
+
+    Here and below, bounds are unsigned: the compiler need not think of indices that count from the end, and
+    without slices nobody counts references.
+    """
+    bad = np.int32(0)  # 32 bits, as wide as a float32: the loop becomes vector instructions
+    for i in range(size):
+        distance = distances[begin + i]
+        bad = np.int32(bad + np.int32(np.isnan(distance)))
+        values[i] = distance + mask[begin + i]
+    return bad
+
+
+@_compile
+def _count_up_to(
+    values: NDArray[Real],
+    size: np.uint64,
+    thresholds: NDArray[Real],
+    counts: NDArray[np.int64],
+    four: np.uint64,
+) -> None:
+    """Add to four counts how many of the first `size` values are <= their thresholds; NaN never is."""
+    one, two, three = four + np.uint64(1), four + np.uint64(2), four + np.uint64(3)
+    a, b, c, d = thresholds[four], thresholds[one], thresholds[two], thresholds[three]
+    count_a, count_b, count_c, count_d = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
+    for i in range(size):
+        count_a = np.int32(count_a + np.int32(values[i] <= a))
+        count_b = np.int32(count_b + np.int32(values[i] <= b))
+        count_c = np.int32(count_c + np.int32(values[i] <= c))
+        count_d = np.int32(count_d + np.int32(values[i] <= d))
+    counts[four] += count_a
+    counts[one] += count_b
+    counts[two] += count_c
+    counts[three] += count_d
+
+
+@_compile
+def _count_equal(values: NDArray[Real], start: np.uint64, size: np.uint64, value: Real) -> np.int32:
+    """Count how many values from `start` to `size` are equal to one."""
+    count = np.int32(0)
+    for i in range(start, size):
+        count = np.int32(count + np.int32(values[i] == value))
+    return count
+
+
+@_compile
+def _place(distance: NDArray[Real], image: NDArray[np.int64], value: Real | float, row: int) -> int:
+    """Return how many entries of a sorted list come before (value, row) in the order (distance, image)."""
+    low, high = 0, distance.size
+    while low < high:
+        middle = (low + high) // 2
+        if distance[middle] < value or (distance[middle] == value and image[middle] < row):
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@_compile
+def squared_distance(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Return the squared Euclidean distance of two vectors, computed in float64.
+
+    Args:
+        first: float32 [D].
+        second: float32 [D].
+    """
+    total = 0.0
+    for i in range(first.size):
+        difference = np.float64(first[i]) - np.float64(second[i])
+        total += difference * difference
+    return total
+
+
+@_compile
+def pair_distances(
+    query: NDArray[np.float32], gallery: NDArray[np.float32], pairs: Pairs
+) -> NDArray[np.float64]:
+    """Return the squared distances of listed pairs: float64 [n].
+
+    Args:
+        query: float32 [q, D], read-only, the chunk's queries.
+        gallery: float32 [G, D], read-only.
+        pairs: Gallery rows for each query.
+    """
+    distance = np.empty(pairs.image.size, np.float64)
+    for row in range(query.shape[0]):
+        for entry in range(pairs.start[row], pairs.start[row + 1]):
+            distance[entry] = squared_distance(query[row], gallery[pairs.image[entry]])
+    return distance
+
+
+@_compile
+def _sort(counts: NDArray[np.int64]) -> None:
+    """Sort a short list in place, by insertion."""
+    for entry in range(1, counts.size):
+        count, place = counts[entry], entry
+        while place > 0 and counts[place - 1] > count:
+            counts[place] = counts[place - 1]
+            place -= 1
+        counts[place] = count
+
+
+@_compile
+def _add_up(steps: NDArray[np.int64], nearer: NDArray[np.int64]) -> None:
+    """Turn "wrong images just before each correct one" into "wrong images anywhere before it"."""
+    before = 0
+    for i in range(nearer.size):
+        before += steps[i]
+        nearer[i] += before
+
+
+@_compile
+def _just_below(value: Real, low: Real) -> Real:
+    """Return the next smaller number of the same type, NaN (below which nothing is) if there is none."""
+    return np.nextafter(value, low) if value > low else value * 0
+
+
+@_compile
+def _compare_row(
+    distances: NDArray[Real],
+    mask: NDArray[Real],
+    own: NDArray[np.int64],
+    image: NDArray[np.int64],
+    work: Workspace,
+    nearer: NDArray[np.int64],
+) -> bool:
+    """Write the counts of one query with few correct images, in gallery order; return whether all is well.
+
+    Of equal distances, those that stand before the correct image in the gallery come first: a value counts if
+    it is <= the correct distance there, and after the image if it is <= the next smaller number.
+    """
+    thresholds, counts, entry, passed = work.thresholds, work.counts, 0, 0
+    for each in range(FEW):
+        thresholds[each] = distances[image[each]] if each < image.size else np.nan
+        counts[each] = 0
+    for begin in range(0, distances.size, BLOCK):
+        end = min(begin + BLOCK, distances.size)
+        size = np.uint64(end - begin)
+        if _copy_unless_junk(work.values, distances, mask, np.uint64(begin), size) > 0:
+            return False
+        while entry < own.size and own[entry] < end:
+            work.values[own[entry] - begin] = np.nan
+            entry += 1
+        for four in range(0, image.size, 4):
+            _count_up_to(work.values, size, thresholds, counts, np.uint64(four))
+        while passed < image.size and image[passed] < end:
+            counts[passed] -= _count_equal(
+                work.values, np.uint64(image[passed] - begin), size, thresholds[passed]
+            )
+            thresholds[passed] = _just_below(thresholds[passed], work.low)
+            passed += 1
+    for each in range(image.size):
+        nearer[each] = counts[each]
+    return True
+
+
+@_compile
+def _place_row(
+    distances: NDArray[Real],
+    mask: NDArray[Real],
+    own: NDArray[np.int64],
+    image: NDArray[np.int64],
+    nearer: NDArray[np.int64],
+) -> bool:
+    """As `_compare_row`, for many correct images, which are sorted by (distance, gallery row)."""
+    distance, steps = np.empty(image.size, distances.dtype), np.zeros(image.size + 1, np.int64)
+    for each in range(image.size):
+        distance[each] = distances[image[each]]
+    entry = 0
+    for i in range(distances.size):
+        if np.isnan(distances[i]):
+            return False
+        if entry < own.size and own[entry] == i:
+            entry += 1
+        elif mask[i] == 0 and distances[i] <= distance[-1]:
+            steps[_place(distance, image, distances[i], i)] += 1
+    _add_up(steps, nearer)
+    return True
+
+
+@_compile
+def count_in_distances(
+    distances: NDArray[Real],
+    mask: NDArray[Real],
+    own: Pairs,
+    correct: Pairs,
+    rows: tuple[int, int],
+    nearer: NDArray[np.int64],
+) -> int:
+    """Count the wrong gallery images that come before each correct one in the order (distance, gallery row).
+
+    Args:
+        distances: [q, G], float32 or float64.
+        mask: [G], NaN for junk, else 0.
+        own: Gallery images of the query's person, which are never wrong.
+        correct: Those that are right; lists of more than `FEW` sorted by (distance, gallery row).
+        rows: First and last + 1 of the queries to work on.
+        nearer: int64 [n], zeros; written: for each query the counts of its correct images, nearest first.
+
+    Returns:
+        The first query that has a NaN among its distances; -1: none.
+    """
+    values = np.empty(BLOCK + FEW + 1, distances.dtype)
+    values[-1] = -np.inf
+    work = Workspace(values[:BLOCK], values[BLOCK:-1], np.empty(FEW, np.int64), values[-1])
+    for row in range(rows[0], rows[1]):
+        image = correct.image[correct.start[row] : correct.start[row + 1]]
+        counts = nearer[correct.start[row] : correct.start[row + 1]]
+        persons = own.image[own.start[row] : own.start[row + 1]]
+        if image.size > FEW:
+            well = _place_row(distances[row], mask, persons, image, counts)
+        else:
+            well = _compare_row(distances[row], mask, persons, image, work, counts)
+            _sort(counts)  # the farther a correct image, the more come before it
+        if not well:
+            return row
+    return -1
+
+
+@_compile
+def count_in_tile(
+    tile: Tile, own: Pairs, correct: Correct, rows: tuple[int, int], nearer: NDArray[np.int64]
+) -> None:
+    """Add the wrong images of a tile of the gallery that come before each correct one.
+
+    A product tells on which side of a correct image's distance a wrong image lies, unless both are nearly as
+    far: then the true distance decides. So the outcome is that of exact distances, whatever order the matrix
+    product adds in.
+
+    Args:
+        tile: Products of the queries with some gallery images.
+        own: Gallery images of the query's person, which are never wrong.
+        correct: Those that are right, sorted, with true squared distances.
+        rows: First and last + 1 of the queries to work on.
+        nearer: int64 [n], added to: one count for each entry of `correct`.
+    """
+    for row in range(rows[0], rows[1]):
+        first, last = correct.start[row], correct.start[row + 1]
+        if first == last:
+            continue
+        distance, image = correct.distance[first:last], correct.image[first:last]
+        steps = np.zeros(distance.size + 1, np.int64)
+        entry = own.start[row]
+        while entry < own.start[row + 1] and own.image[entry] < tile.first:
+            entry += 1
+        next_own = own.image[entry] if entry < own.start[row + 1] else -1
+        farthest = distance[-1] + tile.tolerance
+        for i in range(tile.gallery_norm.size):
+            if tile.first + i == next_own:
+                entry += 1
+                next_own = own.image[entry] if entry < own.start[row + 1] else -1
+                continue
+            value = tile.query_norm[row] + tile.gallery_norm[i] - 2.0 * np.float64(tile.products[row, i])
+            if not value <= farthest:  # farther than all, or NaN: junk
+                continue
+            place = _place(distance, image, value - tile.tolerance, -1)
+            if place < distance.size and distance[place] <= value + tile.tolerance:
+                true = squared_distance(tile.query[row], tile.gallery[i])
+                place = _place(distance, image, true, tile.first + i)
+            steps[place] += 1
+        _add_up(steps, nearer[first:last])
