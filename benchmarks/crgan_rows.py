@@ -2,8 +2,8 @@
 
     python -m benchmarks.crgan_rows --source DIR --target DIR --runs DIR --out results/crgan-c2m-compact.json
 
-Every row is made by the commands that a user would type; a run that is there is resumed, a row that is in the file is
-kept. Stage I is shared. Nothing is chosen here by looking at the target's test set.
+Every row is made by the commands that a user would type; a run that is there is resumed, a row that is in the
+file is kept. Stage I is shared. Nothing is chosen here by looking at the target's test set.
 """
 
 import argparse
@@ -125,7 +125,7 @@ def _evaluate(run: Path, row: Row, options: argparse.Namespace) -> dict[str, Any
 
 
 def training_minutes(options: argparse.Namespace, row: Row) -> float:
-    """Return the minutes of every stage that a row needs, the shared stage I among them; masks are not counted.
+    """Return the minutes of every stage that a row needs, the shared stage I among them; without masks.
 
     Args:
         options: Where the runs are.
