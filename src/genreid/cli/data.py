@@ -32,8 +32,14 @@ def main(argv: Sequence[str]) -> int:
         raise ValueError(message)
     dataset = load_dataset(options.directory, options.format, _reader_options(options))
     check = check_dataset(dataset, options.masks, options.workers)
-    sys.stdout.write(json.dumps(as_json(check), indent=2) + "\n" if options.json else as_text(check))
+    _write(json.dumps(as_json(check), indent=2) + "\n" if options.json else as_text(check))
     return 0 if check.can_train or check.can_evaluate else 1
+
+
+def _write(text: str) -> None:
+    """Print text; a terminal that lacks a letter of a file's name shows its number."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _arguments() -> argparse.ArgumentParser:
