@@ -181,7 +181,7 @@ def _literal() -> Callable[[int], object]:
     domain = _LiteralDiscriminator(config.domain.width, config.domain.noise_std)
     _check_sizes(generator, domain)
     for network in (generator, domain, identity, camera):
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.to(memory_format=torch.channels_last)
     betas = (config.stage2.beta1, config.stage2.beta2)
     adam_g = torch.optim.Adam(generator.parameters(), 2e-4, betas)
     adam_d = torch.optim.Adam(domain.parameters(), 2e-4, betas)
