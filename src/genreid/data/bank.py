@@ -98,7 +98,7 @@ class ImageBank:
         Args:
             device: Where batches will be wanted. The CPU needs no copy.
         """
-        place = torch.device(device)
+        place = _exact(device)
         if place.type == "cpu" or place in self._resident:
             return self
         free = torch.cuda.mem_get_info(place)[0] if place.type == "cuda" else 0
@@ -118,7 +118,7 @@ class ImageBank:
         Raises:
             IndexError: If a row does not exist.
         """
-        place = torch.device(device)
+        place = _exact(device)
         if place in self._resident:
             return self._resident[place].index_select(0, indices.to(place, non_blocking=True))
         host = indices.cpu()
@@ -129,3 +129,11 @@ class ImageBank:
         if place.type == "cuda":
             return batch.pin_memory().to(place, non_blocking=True)
         return batch.to(place)
+
+
+def _exact(device: torch.device | str) -> torch.device:
+    """Name a device in full, for `cuda` and `cuda:0` are unequal."""
+    place = torch.device(device)
+    if place.type == "cuda" and place.index is None:
+        return torch.device("cuda", torch.cuda.current_device())
+    return place
