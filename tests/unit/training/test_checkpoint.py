@@ -1,0 +1,206 @@
+"""Checkpoints: what is written comes back, and what is damaged is named."""
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from genreid.models.crgan import CameraDiscriminator, CameraDiscriminatorConfig
+from genreid.training.checkpoint import (
+    KEPT,
+    CheckpointState,
+    checkpoint_folders,
+    load_checkpoint,
+    load_newest,
+    restore_optimizer,
+    save_checkpoint,
+)
+from genreid.training.optimizers import make_adam
+from tests.drawn_tensors import fill, normal
+
+FACTS = {"num_classes": 5, "size": [224, 112], "backbone": {"name": "resnet50", "weights": None}}
+
+
+class Trained:
+    """A network with batch norms and its Adam, some steps on."""
+
+    def __init__(self, steps: int, label: str = "camera") -> None:
+        self.network = CameraDiscriminator(CameraDiscriminatorConfig(width=2, dropout=0.0), 3)
+        fill(self.network, label)
+        self.network.to(memory_format=torch.channels_last)
+        self.optimizer = make_adam(self.network, 1e-3, (0.5, 0.999))
+        for step in range(steps):
+            self.learn(step)
+
+    def learn(self, step: int) -> None:
+        images = torch.tanh(normal(f"images {step}", 4, 3, 32, 16)).float()
+        self.optimizer.zero_grad()
+        torch.autograd.backward(self.network(images).square().mean())
+        self.optimizer.step()
+
+    def save(self, folder: Path, step: int = 10) -> Path:
+        state = CheckpointState("camera", step, 30, FACTS)
+        return save_checkpoint(folder, state, {"camera": self.network}, {"camera": self.optimizer})
+
+
+def assert_same(one: nn.Module, other: nn.Module) -> None:
+    expected = other.state_dict()
+    assert list(one.state_dict()) == list(expected)
+    for name, value in one.state_dict().items():
+        assert torch.equal(value, expected[name]), name
+
+
+def test_state_and_tensors_come_back(tmp_path: Path) -> None:
+    trained = Trained(3)
+    path = trained.save(tmp_path / "stage")
+    assert path == tmp_path / "stage" / "00000010"
+    checkpoint = load_checkpoint(path)
+    assert checkpoint.state == CheckpointState("camera", 10, 30, FACTS)
+    assert not checkpoint.state.finished
+    assert CheckpointState("camera", 30, 30, {}).finished
+    fresh = Trained(0, "another")
+    fresh.network.load_state_dict(checkpoint.network("camera"))
+    assert_same(fresh.network, trained.network)
+
+
+def test_a_restored_optimiser_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    trained = Trained(3)
+    checkpoint = load_checkpoint(trained.save(tmp_path / "stage"))
+    fresh = Trained(1, "another")
+    fresh.network.load_state_dict(checkpoint.network("camera"))
+    restore_optimizer(fresh.optimizer, checkpoint, "camera")
+    for step in range(3, 6):
+        trained.learn(step)
+        fresh.learn(step)
+    assert_same(fresh.network, trained.network)
+    moments = fresh.optimizer.state[fresh.network.hidden[1].get_parameter("weight")]
+    assert moments["exp_avg"].is_contiguous(memory_format=torch.channels_last), (
+        "as its parameter lies in memory"
+    )
+
+
+def test_optimisers_of_one_checkpoint_are_not_mixed_up(tmp_path: Path) -> None:
+    one, two = Trained(2), Trained(5)
+    networks = {"one": one.network, "two": two.network}
+    optimizers = {"one": one.optimizer, "two": two.optimizer}
+    path = save_checkpoint(tmp_path, CheckpointState("both", 5, 5, {}), networks, optimizers)
+    checkpoint = load_checkpoint(path)
+    fresh = Trained(0)
+    restore_optimizer(fresh.optimizer, checkpoint, "two")
+    first = next(iter(fresh.network.parameters()))
+    expected = next(iter(two.network.parameters()))
+    assert torch.equal(fresh.optimizer.state[first]["exp_avg"], two.optimizer.state[expected]["exp_avg"])
+    assert fresh.optimizer.state[first]["step"].item() == 5
+    with pytest.raises(ValueError, match="stage both holds no network 'three', but one, two"):
+        checkpoint.network("three")
+
+
+def test_learning_rates_are_not_restored(tmp_path: Path) -> None:
+    """They are functions of the step; a group keeps its own settings."""
+    trained = Trained(1)
+    checkpoint = load_checkpoint(trained.save(tmp_path))
+    fresh = Trained(0)
+    fresh.optimizer.param_groups[0]["lr"] = 0.25
+    restore_optimizer(fresh.optimizer, checkpoint, "camera")
+    assert fresh.optimizer.param_groups[0]["lr"] == 0.25
+
+
+def test_the_newest_three_are_kept(tmp_path: Path) -> None:
+    trained = Trained(1)
+    for step in (5, 900, 1000, 20, 10_000_000):
+        trained.save(tmp_path, step)
+    assert KEPT == 3
+    assert [folder.name for folder in checkpoint_folders(tmp_path)] == ["10000000", "00001000", "00000900"]
+    newest = load_newest(tmp_path)
+    assert newest is not None
+    assert newest.state.step == 10_000_000
+
+
+def test_a_checkpoint_of_the_same_step_is_replaced(tmp_path: Path) -> None:
+    Trained(1).save(tmp_path)
+    second = Trained(2)
+    second.save(tmp_path)
+    newest = load_newest(tmp_path)
+    assert newest is not None
+    fresh = Trained(0)
+    fresh.network.load_state_dict(newest.network("camera"))
+    assert_same(fresh.network, second.network)
+    assert [path.name for path in tmp_path.iterdir()] == ["00000010"], "no draft is left"
+
+
+def test_no_checkpoint_at_all(tmp_path: Path) -> None:
+    assert load_newest(tmp_path / "nowhere") is None
+    assert checkpoint_folders(tmp_path / "nowhere") == []
+
+
+def test_a_half_written_draft_is_no_checkpoint(tmp_path: Path) -> None:
+    """A process killed while writing leaves a folder that nobody takes for a checkpoint."""
+    path = Trained(1).save(tmp_path)
+    path.rename(tmp_path / ".draft-00000020-1")
+    assert load_newest(tmp_path) is None
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def flip_a_bit(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def not_text(path: Path) -> None:
+    path.write_bytes(b"\xff\xfe" + path.read_bytes())
+
+
+def another_shape(path: Path) -> None:
+    path.write_text(json.dumps([json.loads(path.read_text())]))
+
+
+FILES = ("networks.safetensors", "optimizers.safetensors", "state.json")
+DAMAGES = [(file, damage) for file in FILES for damage in (truncate, empty, remove)]
+DAMAGES += [(file, flip_a_bit) for file in FILES[:2]]
+DAMAGES += [("state.json", not_text), ("state.json", another_shape)]
+
+
+@pytest.mark.parametrize(("file", "damage"), DAMAGES)
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, file: str, damage: Callable[[Path], None]
+) -> None:
+    trained = Trained(1)
+    trained.save(tmp_path, 10)
+    newest = trained.save(tmp_path, 20)
+    damage(newest / file)
+    with pytest.raises(ValueError, match=f"checkpoint {newest} is damaged"):
+        load_checkpoint(newest)
+    with caplog.at_level(logging.WARNING):
+        found = load_newest(tmp_path)
+    assert found is not None
+    assert found.state.step == 10
+    assert f"checkpoint {newest} is damaged" in caplog.text
+    assert "the checkpoint before it is used" in caplog.text
+
+
+def test_a_changed_file_is_named(tmp_path: Path) -> None:
+    path = Trained(1).save(tmp_path)
+    flip_a_bit(path / "networks.safetensors")
+    with pytest.raises(ValueError, match=r"networks\.safetensors does not have the SHA-256 in state\.json"):
+        load_checkpoint(path)
+
+
+def test_nothing_but_safetensors_and_json_is_written(tmp_path: Path) -> None:
+    path = Trained(1).save(tmp_path)
+    assert sorted(file.name for file in path.iterdir()) == sorted(FILES)
