@@ -22,6 +22,16 @@ logger = logging.getLogger(__name__)
 
 KEPT = 3
 """How many checkpoints of a stage stay on disk."""
+_DAMAGE = (
+    OSError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    UnicodeDecodeError,
+    json.JSONDecodeError,
+    SafetensorError,
+)
+"""What reading a missing, truncated or changed file can raise."""
 _NETWORKS, _OPTIMIZERS, _STATE = "networks.safetensors", "optimizers.safetensors", "state.json"
 
 
@@ -164,7 +174,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
                 raise ValueError(msg)
         state = CheckpointState(record["stage"], record["step"], record["iterations"], record["facts"])
         return Checkpoint(state, load_file(path / _NETWORKS), load_file(path / _OPTIMIZERS))
-    except (OSError, KeyError, json.JSONDecodeError, SafetensorError) as error:
+    except _DAMAGE as error:
         msg = f"checkpoint {path} is damaged: {error}"
         raise ValueError(msg) from error
 

@@ -112,11 +112,13 @@ def run_stage(stage: Stage, session: Session, log: RunLog) -> bool:
     pending: list[Mapping[str, Tensor]] = []
     last_save = time.monotonic()
     with StageProgress(stage.name, stage.iterations, done=step) as progress:
-        while step < stage.iterations and not session.must_stop():
+        stopping = session.must_stop()
+        while step < stage.iterations and not stopping:
             seed_everything(session.seed, stage.name, step)
             pending.append(stage.step(step))
             step += 1
-            if len(pending) == LOG_EVERY or step == stage.iterations or session.must_stop():
+            stopping = session.must_stop()  # asked once, so that no step ends the loop unread
+            if len(pending) == LOG_EVERY or step == stage.iterations or stopping:
                 values = _read(pending, stage.name, step, folder)
                 log.write(stage.name, step, values)
                 progress.advance(len(pending), values)
