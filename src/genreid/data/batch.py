@@ -39,12 +39,14 @@ class BatchPlan:
         seed: Seed of the run.
         stream: Name of the stage and domain: different streams are independent.
         crop_padding: Pixels by which an image may be shifted; 0 = no shift.
+        crop_fill: Value of the pixels that a shift brings in, in [-1, 1].
     """
 
     size: int
     seed: int
     stream: str
     crop_padding: int = 0
+    crop_fill: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,10 @@ class ImageSet:
         masks = None if self.masks is None else self.masks.gather(rows, device).float()
         images, masks = random_flip(images, masks, generator)
         if plan.crop_padding > 0:
-            whole = (
-                images if masks is None else torch.cat((images, masks), dim=1)
-            )  # a mask moves with its image
+            images = images - plan.crop_fill  # so that 0, which masks are padded with, stands for the fill
+            whole = images if masks is None else torch.cat((images, masks), dim=1)  # they move together
             whole = random_crop(whole, plan.crop_padding, generator)
-            images, masks = whole[:, :3], None if masks is None else whole[:, 3:]
+            images, masks = whole[:, :3] + plan.crop_fill, None if masks is None else whole[:, 3:]
         images = images.contiguous(memory_format=torch.channels_last)
         return Batch(images, masks, self.labels[rows].to(device, non_blocking=True))
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from genreid import __version__
 from genreid.data.augment import to_float
@@ -167,6 +168,8 @@ class Extractor:
             batch = to_float(images).contiguous(memory_format=torch.channels_last)
             with self.compute.autocast():
                 feature_map = self.network.feature_map(batch)
+                if self.network.bottleneck is not None and self.options.pooling == "average":
+                    return F.normalize(self.network.neck(feature_map.mean((2, 3))).float(), dim=1)
             return pool(feature_map, self.options.pooling, self.options.parts)
 
     def _collect(self, batches: Iterable[Tensor], total: int, advance: Advance) -> NDArray[np.float32]:

@@ -34,12 +34,15 @@ class BackboneConfig:
         last_stride: Stride of the last stage: 2 as published, or 1 for a map with twice the rows and columns.
         dropout: Probability of dropping a pooled feature while training. CR-GAN's table 10 lists 0.999, which
             is TensorFlow's probability of keeping: nearly off (spec cr-gan E0, E13).
+        bottleneck: Width of a linear layer with batch norm between pooling and classifier, whose output is
+            then the embedding (512 in DG-Net's teacher, spec dg-net F8). 0: none, as in CR-GAN.
     """
 
     name: str = "resnet50.tv_in1k"
     weights: str = "hub"
     last_stride: int = 2
     dropout: float = 0.0
+    bottleneck: int = 0
 
     def __post_init__(self) -> None:
         if self.last_stride not in {1, 2}:
@@ -47,6 +50,9 @@ class BackboneConfig:
             raise ValueError(msg)
         if not 0.0 <= self.dropout < 1.0:
             msg = f"got dropout {self.dropout}, expected a probability of dropping in [0, 1); 0 is off"
+            raise ValueError(msg)
+        if self.bottleneck < 0:
+            msg = f"got bottleneck {self.bottleneck}, expected a width, or 0 for none"
             raise ValueError(msg)
 
 
@@ -72,12 +78,13 @@ class ReidNetwork(nn.Module):
     Args:
         backbone: A timm network whose `forward_features` gives [B,C,h,w].
         num_classes: K, the number of people trained on.
-        dropout: Probability of dropping a pooled feature while training.
+        config: Dropout and bottleneck; its name and weights are not looked at.
         statistics: What the backbone's weights expect of their input.
 
     Attributes:
         backbone: A timm network whose `forward_features` gives [B,C,h,w].
-        classifier: Linear layer C -> K with bias; weights drawn from N(0, 0.001^2), bias 0.
+        bottleneck: Linear layer and batch norm behind the pooling; None without.
+        classifier: Linear layer with bias to K; weights drawn from N(0, 0.001^2), bias 0.
         feature_channels: C, the backbone's own width.
         num_classes: K, the number of people trained on.
         input_scale: [1,3,1,1], times this ...
@@ -88,14 +95,15 @@ class ReidNetwork(nn.Module):
     input_offset: Tensor
 
     def __init__(
-        self, backbone: nn.Module, num_classes: int, dropout: float, statistics: InputStatistics
+        self, backbone: nn.Module, num_classes: int, config: BackboneConfig, statistics: InputStatistics
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.feature_channels = int(cast(int, backbone.num_features))
         self.num_classes = num_classes
-        self.dropout = dropout
-        self.classifier = nn.Linear(self.feature_channels, num_classes)
+        self.dropout = config.dropout
+        self.bottleneck = _bottleneck(self.feature_channels, config.bottleneck) if config.bottleneck else None
+        self.classifier = nn.Linear(config.bottleneck or self.feature_channels, num_classes)
         nn.init.normal_(self.classifier.weight, std=0.001)
         nn.init.zeros_(self.classifier.bias)
         mean = torch.tensor(statistics.mean).view(1, 3, 1, 1)
@@ -116,15 +124,26 @@ class ReidNetwork(nn.Module):
         return cast(Tensor, self.backbone.forward_features(normalised))  # type: ignore[operator]
 
     def embed(self, images: Tensor) -> Tensor:
-        """Return the average-pooled feature, not normalised.
+        """Return the embedding, not normalised: the pooled feature, or what the bottleneck makes of it.
 
         Args:
             images: [B,3,H,W] in [-1, 1].
 
         Returns:
-            [B,C].
+            [B,C], or [B, width of the bottleneck].
         """
-        return self.feature_map(images).mean(dim=(2, 3))
+        return self.neck(self.feature_map(images).mean(dim=(2, 3)))
+
+    def neck(self, pooled: Tensor) -> Tensor:
+        """Send a pooled feature through the bottleneck, if there is one.
+
+        Args:
+            pooled: [B,C].
+
+        Returns:
+            [B,C], or [B, width of the bottleneck].
+        """
+        return pooled if self.bottleneck is None else cast(Tensor, self.bottleneck(pooled))
 
     def forward(self, images: Tensor) -> ReidOutput:
         """Return the embedding and the logits of every trained person.
@@ -137,6 +156,15 @@ class ReidNetwork(nn.Module):
         """
         embedding = self.embed(images)
         return ReidOutput(embedding, self.classifier(F.dropout(embedding, self.dropout, self.training)))
+
+
+def _bottleneck(inputs: int, width: int) -> nn.Sequential:
+    """Return a linear layer and a batch norm, initialised as in DG-Net's teacher (spec dg-net F8)."""
+    linear, norm = nn.Linear(inputs, width), nn.BatchNorm1d(width)
+    nn.init.kaiming_normal_(linear.weight, mode="fan_out")
+    nn.init.zeros_(linear.bias)
+    nn.init.normal_(norm.weight, 1.0, 0.02)
+    return nn.Sequential(linear, norm)
 
 
 def build_reid_network(config: BackboneConfig, num_classes: int) -> ReidNetwork:
@@ -163,7 +191,7 @@ def build_reid_network(config: BackboneConfig, num_classes: int) -> ReidNetwork:
     load_backbone_weights(backbone, config.name, config.weights)
     if config.last_stride == 1:
         _set_last_stride_to_one(backbone, config.name)
-    return ReidNetwork(backbone, num_classes, config.dropout, input_statistics(config.name))
+    return ReidNetwork(backbone, num_classes, config, input_statistics(config.name))
 
 
 def input_statistics(name: str) -> InputStatistics:

@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
+from genreid.models.backbone import BackboneConfig
 from genreid.recipes import crgan
-from genreid.training.configs import BaselineConfig
+from genreid.training.configs import BaselineConfig, ImageConfig
+from genreid.training.identity_step import IdentityConfig
+from genreid.training.optimizers import SgdConfig
 
 
 def crgan_paper() -> BaselineConfig:
@@ -27,9 +30,29 @@ def compact() -> BaselineConfig:
     return crgan.compact().baseline
 
 
+def dgnet_teacher() -> BaselineConfig:
+    """DG-Net's teacher (spec dg-net F8): ResNet-50, last stride 1, a 512-d bottleneck, 256x128, batch 8.
+
+    60 epochs of Market-1501's 12,936 images; for other data set `--identity.iterations` to 60 * images / 8.
+    """
+    return BaselineConfig(
+        image=ImageConfig(height=256, width=128),
+        backbone=BackboneConfig(last_stride=1, dropout=0.5, bottleneck=512),
+        identity=IdentityConfig(
+            iterations=97_000,
+            batch=8,
+            sgd=SgdConfig(backbone_rate=0.002, classifier_rate=0.02, drop_at=(2 / 3,)),
+            crop_padding=10,
+            crop_fill=-1.0,
+            warm_up=5 / 60,
+        ),
+    )
+
+
 RECIPES = {
     "crgan_paper": crgan_paper,
     "crgan_frozen_bn": crgan_frozen_bn,
+    "dgnet_teacher": dgnet_teacher,
     "single_gpu": single_gpu,
     "compact": compact,
 }

@@ -34,17 +34,15 @@ def single_gpu() -> AdaptConfig:
 def compact() -> AdaptConfig:
     """128x64, a quarter of the widths, EfficientNet-Lite0 from a package: for a CPU with two cores.
 
-    Stage II is a fifteenth of the paper's, so it learns five times as fast; the discriminator is an eighth as wide and
-    linear, since at a quarter, behind its sigmoid, it was sure of every patch after a thousand iterations
+    Stage II is a fifteenth of the paper's, so it learns five times as fast; the discriminator is an eighth as
+    wide and linear: at a quarter, behind its sigmoid, it was sure of every patch after a thousand iterations
     (docs/lab-notes.md). Chosen by the loss terms and by eye, without the target's test set.
     """
     return AdaptConfig(
         image=ImageConfig(height=128, width=64),
         backbone=BackboneConfig(name="tf_efficientnet_lite0", weights="package"),
         generator=GeneratorConfig(width=16),
-        domain=DomainDiscriminatorConfig(
-            width=16, output="linear"
-        ),  # wider or with a sigmoid it outruns so short a G
+        domain=DomainDiscriminatorConfig(width=16, output="linear"),
         camera=CameraDiscriminatorConfig(width=16),
         stage1_identity=IdentityConfig(
             iterations=2_200,

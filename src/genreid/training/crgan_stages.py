@@ -146,7 +146,7 @@ def finetuning_stage(bench: Workbench, domains: Domains, identity: ReidNetwork, 
     bench.compute.place(identity)
     bench.compute.place(renderer).eval().requires_grad_(requires_grad=False)
     setup = IdentitySetup(identity, make_sgd(identity, config.sgd), config, compute)
-    plan = PairPlan(config.batch, bench.seed, "finetuning", config.crop_padding)
+    plan = PairPlan(config.batch, bench.seed, "finetuning", config.crop_padding, config.crop_fill)
     real = round(config.source_share * config.batch)
 
     def step(number: int) -> Mapping[str, Tensor]:
@@ -198,12 +198,14 @@ class PairPlan:
         seed: Seed of the run.
         stage: Name of the stage.
         crop_padding: Pixels by which a source image may be shifted; its mask is shifted with it.
+        crop_fill: Value of the pixels that a shift brings in, in [-1, 1].
     """
 
     size: int
     seed: int
     stage: str
     crop_padding: int = 0
+    crop_fill: float = 0.0
 
 
 def draw_pairs(domains: Domains, plan: PairPlan, step: int, device: torch.device) -> RenderingBatch:
@@ -215,9 +217,8 @@ def draw_pairs(domains: Domains, plan: PairPlan, step: int, device: torch.device
         step: Step of the stage, from 0.
         device: Where the batch is wanted.
     """
-    source = domains.source.batch(
-        BatchPlan(plan.size, plan.seed, f"{plan.stage}/source", plan.crop_padding), step, device
-    )
+    source_plan = BatchPlan(plan.size, plan.seed, f"{plan.stage}/source", plan.crop_padding, plan.crop_fill)
+    source = domains.source.batch(source_plan, step, device)
     target = domains.target.batch(BatchPlan(plan.size, plan.seed, f"{plan.stage}/target"), step, device)
     empty = torch.zeros_like(source.images[:, :1])
     pair = ConditionPair(

@@ -28,7 +28,8 @@ def identity_stage(config: BaselineConfig, source: ImageSet, seed: int, compute:
     network = build_reid_network(config.backbone, len(source.classes))
     compute.place(network)
     setup = IdentitySetup(network, make_sgd(network, config.identity.sgd), config.identity, compute)
-    plan = BatchPlan(config.identity.batch, seed, "identity", config.identity.crop_padding)
+    identity = config.identity
+    plan = BatchPlan(identity.batch, seed, "identity", identity.crop_padding, identity.crop_fill)
 
     def step(number: int) -> Mapping[str, Tensor]:
         batch = source.batch(plan, number, compute.device)

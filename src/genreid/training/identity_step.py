@@ -11,7 +11,7 @@ from genreid.models.backbone import ReidNetwork
 from genreid.models.layers import at_least_float32
 from genreid.training.optimizers import SgdConfig, scale_learning_rate
 from genreid.training.precision import Compute
-from genreid.training.schedules import step_decay
+from genreid.training.schedules import step_decay, warm_up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,10 @@ class IdentityConfig:
     """Share of the target's mass spread evenly over all people."""
     crop_padding: int = 0
     """Pixels by which an image may be shifted; CR-GAN: none, flips only."""
+    crop_fill: float = 0.0
+    """Value of the pixels that a shift brings in, from -1 (black) to 1; 0 = mid grey."""
+    warm_up: float = 0.0
+    """Share of the stage in which the loss's weight rises from a tenth to 1; CR-GAN: none."""
     batch_norm: str = "train"
     """`train`: statistics of the batch, running averages updated; `frozen`: the stored statistics stay."""
 
@@ -42,6 +46,12 @@ class IdentityConfig:
             msg = (
                 "identity training: iterations and batch >= 1, label_smoothing in [0, 1), crop_padding >= 0, "
                 f"got {self.iterations}, {self.batch}, {self.label_smoothing}, {self.crop_padding}"
+            )
+            raise ValueError(msg)
+        if not -1 <= self.crop_fill <= 1 or not 0 <= self.warm_up < 1:
+            msg = (
+                "identity training: crop_fill in [-1, 1] and warm_up in [0, 1), "
+                f"got {self.crop_fill}, {self.warm_up}"
             )
             raise ValueError(msg)
         if self.batch_norm not in {"train", "frozen"}:
@@ -85,8 +95,9 @@ def identity_step(setup: IdentitySetup, images: Tensor, labels: Tensor, step: in
         logits = setup.network(images).logits
     logits = at_least_float32(logits)
     loss = identity_loss(logits, labels, config.label_smoothing)
+    weight = warm_up(step, config.iterations, config.warm_up)
     setup.optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
+    torch.autograd.backward(weight * loss)
     setup.optimizer.step()
     accuracy = (logits.detach().argmax(dim=1) == labels).float().mean()
     return {"identity": loss.detach(), "accuracy": accuracy}

@@ -16,7 +16,7 @@ class SgdConfig:
     backbone_rate: float = 0.01
     """Learning rate of the backbone."""
     classifier_rate: float = 0.01
-    """Learning rate of the classifier."""
+    """Learning rate of the classifier, and of the bottleneck if there is one."""
     momentum: float = 0.9
     """Nesterov momentum."""
     weight_decay: float = 5e-4
@@ -32,18 +32,18 @@ class SgdConfig:
 
 
 def make_sgd(network: ReidNetwork, config: SgdConfig) -> torch.optim.SGD:
-    """Make Nesterov SGD with two groups: backbone, classifier.
+    """Make Nesterov SGD with two groups: the backbone, and what is behind it (classifier, bottleneck).
 
     Args:
         network: The network to train.
         config: Rates, momentum, weight decay.
     """
-    classifier = list(network.classifier.parameters())
-    known = {id(parameter) for parameter in classifier}
-    backbone = [parameter for parameter in network.parameters() if id(parameter) not in known]
+    backbone = list(network.backbone.parameters())
+    known = {id(parameter) for parameter in backbone}
+    head = [parameter for parameter in network.parameters() if id(parameter) not in known]
     groups = [
         {"params": backbone, "base_lr": config.backbone_rate},
-        {"params": classifier, "base_lr": config.classifier_rate},
+        {"params": head, "base_lr": config.classifier_rate},
     ]
     return torch.optim.SGD(
         groups,

@@ -81,7 +81,7 @@ def open_run(run: Path, config: "DataclassInstance", job: Mapping[str, Any]) -> 
         record = {**job, "version": __version__, "torch": torch.__version__}
         (run / "job.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         return
-    before = {**flatten(read_yaml_mapping(run / "config.yaml")), **_read_job(run)}
+    before = {**flatten(read_yaml_mapping(run / "config.yaml")), **read_job(run)}
     now = {**flatten(config_to_dict(config)), **job}
     changed = [name for name in now if name in before and before[name] != now[name]]
     if changed:
@@ -147,7 +147,9 @@ def rebuild_reid_network(checkpoint: Checkpoint) -> ReidNetwork:
             checkpoint.state.step,
             checkpoint.state.iterations,
         )
-    config = config_from_dict(BackboneConfig, {**facts["backbone"], "weights": "none"})
+    config = config_from_dict(
+        BackboneConfig, {**config_to_dict(BackboneConfig()), **facts["backbone"], "weights": "none"}
+    )
     network = build_reid_network(config, facts["num_classes"])
     network.load_state_dict(checkpoint.network("identity"))
     return network.to(memory_format=torch.channels_last).eval()
@@ -162,7 +164,7 @@ def load_renderer(run: Path) -> LoadedRenderer:
     Raises:
         ValueError: If the run has no renderer yet.
     """
-    job = _read_job(run)
+    job = read_job(run)
     config = flatten(read_yaml_mapping(run / "config.yaml"))
     name = str(job.get("renderer", "crgan"))
     size = (int(config["image.height"]), int(config["image.width"]))
@@ -179,8 +181,15 @@ def load_renderer(run: Path) -> LoadedRenderer:
     return LoadedRenderer(generator.to(memory_format=torch.channels_last).eval(), size, name)
 
 
-def _read_job(run: Path) -> dict[str, Any]:
-    """Read RUN/job.json."""
+def read_job(run: Path) -> dict[str, Any]:
+    """Return what a run was asked to do, as JSON values.
+
+    Args:
+        run: The run folder.
+
+    Raises:
+        ValueError: If it is no run folder.
+    """
     path = run / "job.json"
     if not path.exists():
         msg = f"{run} is no run folder (no job.json); give the --out of `genreid train` or `genreid adapt`"

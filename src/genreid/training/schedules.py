@@ -25,6 +25,18 @@ def step_decay(step: int, total: int, rate: float, drop_at: tuple[float, ...]) -
     return rate * 0.1 ** sum(step >= fraction * total for fraction in drop_at)
 
 
+def warm_up(step: int, total: int, fraction: float) -> float:
+    """Return a factor for the loss that rises in a straight line from 0.1 to 1 (spec dg-net F8).
+
+    Args:
+        step: Number of the iteration, from 0.
+        total: Length of the stage in iterations.
+        fraction: Share of the stage that the rise takes; 0 = none, the factor is always 1.
+    """
+    rise = fraction * total
+    return 1.0 if step >= rise else 0.1 + 0.9 * step / rise
+
+
 def generator_updates(step: int, total: int) -> int:
     """Return k of algorithm 1: 1 update of the generator in the first half, 2 in the second (spec E15).
 
