@@ -19,7 +19,12 @@ from genreid.masks.make import make_masks
 from genreid.models.backbone import ReidNetwork
 from genreid.models.crgan import CameraDiscriminator, Generator
 from genreid.training.checkpoint import load_newest
-from genreid.training.config_file import config_from_dict, load_config
+from genreid.training.config_file import (
+    config_from_dict,
+    config_to_dict,
+    merge_mappings,
+    read_yaml_mapping,
+)
 from genreid.training.configs import AdaptConfig, RendererName
 from genreid.training.crgan_stages import (
     Domains,
@@ -149,7 +154,10 @@ def job_of_run(run: Path) -> RecordedRun:
         raise ValueError(msg)
     given = {name: record[name] for name in names}
     job = config_from_dict(AdaptJob, {**given, "out": str(run)}, source=str(run / "job.json"))
-    return RecordedRun(job, load_config(run / "config.yaml", AdaptConfig))
+    path = run / "config.yaml"
+    # a run of an older version lacks newer settings: it was made with what are their defaults today
+    settings = merge_mappings(config_to_dict(AdaptConfig()), read_yaml_mapping(path))
+    return RecordedRun(job, config_from_dict(AdaptConfig, settings, source=str(path)))
 
 
 def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, session: Session, log: RunLog) -> bool:
