@@ -114,7 +114,7 @@ def reestimate_bn_statistics(
     if len(rows) < 2:
         msg = f"batch-norm statistics need at least 2 readable images, got {len(rows)}"
         raise ValueError(msg)
-    batches = rows.tensor_split(-(-len(rows) // batch_size))
+    batches = rows.tensor_split(_batch_count(len(rows), batch_size))
     with (
         torch.no_grad(),
         _averaging(network, norms),
@@ -123,10 +123,15 @@ def reestimate_bn_statistics(
         for batch in batches:
             images = to_float(bank.gather(batch, compute.device))
             with compute.autocast():
-                network.feature_map(images.contiguous(memory_format=torch.channels_last))
+                network.embed(images.contiguous(memory_format=torch.channels_last))
             advance(len(batch))
     logger.info("batch-norm statistics are averages over %d images in %d batches", len(rows), len(batches))
     return len(rows)
+
+
+def _batch_count(images: int, batch_size: int) -> int:
+    """Return how many batches there are; none holds a single image, whose variance would be undefined."""
+    return max(1, min(-(-images // batch_size), images // 2))
 
 
 def _batch_norms(network: nn.Module) -> list[_BatchNorm]:

@@ -35,7 +35,7 @@ class TwoNorms(nn.Module):
 
 def two_norms() -> ReidNetwork:
     torch.manual_seed(0)
-    network = ReidNetwork(TwoNorms(), 3, 0.5, GREY)
+    network = ReidNetwork(TwoNorms(), 3, BackboneConfig(dropout=0.5), GREY)
     for norm in (module for module in network.modules() if isinstance(module, nn.BatchNorm2d)):
         nn.init.uniform_(norm.weight, 0.5, 2.0)
         nn.init.uniform_(norm.running_mean, 5, 6)  # type: ignore[arg-type]
@@ -111,6 +111,22 @@ def test_one_batch_makes_evaluation_equal_to_training() -> None:
         evaluated = network.eval().feature_map(images)
         trained = network.train().feature_map(images)
     torch.testing.assert_close(evaluated, trained, atol=0.01, rtol=0.01)
+
+
+def test_no_batch_holds_a_single_image() -> None:
+    assert reestimate_bn_statistics(two_norms(), bank_of(3, (4, 4)), torch.arange(3), FP32, 2) == 3
+
+
+def test_the_bottlenecks_norm_learns_too() -> None:
+    network = build_reid_network(BackboneConfig("test_resnet", weights="none", bottleneck=6), 2).eval()
+    assert network.bottleneck is not None
+    norm = network.bottleneck[1]
+    assert isinstance(norm, nn.BatchNorm1d)
+    seen: list[Tensor] = []
+    norm.register_forward_pre_hook(lambda _norm, inputs: seen.append(inputs[0]))
+    reestimate_bn_statistics(network, bank_of(6, (64, 32)), torch.arange(6), FP32, 6)
+    torch.testing.assert_close(norm.running_mean, seen[0].mean(0))
+    torch.testing.assert_close(norm.running_var, seen[0].var(0))
 
 
 def test_timms_norms_are_found() -> None:
