@@ -196,7 +196,7 @@ def test_processes_give_what_one_process_gives(tmp_path: Path, monkeypatch: pyte
     paths[65] = odd
     paths[69].write_bytes(b"no image")
     here = build(paths)
-    monkeypatch.setattr(decode_all, "WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(decode_all, "WORTH_A_PROCESS", 1e-9)
     elsewhere = build(paths, workers=2, cache_dir=tmp_path / "other")
     assert np.array_equal(here.array, elsewhere.array)
     assert here.reasons == elsewhere.reasons == {69: "not an image"}
@@ -205,10 +205,10 @@ def test_processes_give_what_one_process_gives(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_killed_decoder_is_an_error_and_not_a_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decode_all, "WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(decode_all, "WORTH_A_PROCESS", 1e-9)
     monkeypatch.setattr("genreid.data.decode_worker.sys.executable", "/bin/true")
-    with pytest.raises(ValueError, match=r"was killed at .*0000\.png or one of the 2 after it"):
-        build(draw(tmp_path, 3), workers=2)
+    with pytest.raises(ValueError, match=r"was killed at .*0064\.png or one of the 1 after it"):
+        build(draw(tmp_path, 66), workers=2)
 
 
 def test_facts_beside_the_array(tmp_path: Path, own_cache: Path) -> None:
