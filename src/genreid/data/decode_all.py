@@ -20,7 +20,7 @@ MOST_WORKERS = 16
 CHUNK = 64
 """Images that one task decodes: enough to make handing out cheap, few enough for a smooth bar."""
 WORTH_A_PROCESS = 2.0
-"""Seconds of work that justify a process more: it needs 0.5 to start; small crops decode at 7,000 a second."""
+"""Seconds of work that justify a process more: it needs 0.5 to start; small crops decode at 7,000/s."""
 
 
 def decode_all(
