@@ -1,0 +1,157 @@
+"""`genreid evaluate`: rank a gallery for every query and print CMC, mAP and mINP."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genreid.features.options import FeatureOptions, add_feature_options, feature_options
+
+if TYPE_CHECKING:
+    from genreid.evaluation.ranking import Ranking
+    from genreid.features.feature_set import FeatureSet
+
+PROTOCOL = "single query, cross-camera; junk and the query's own camera left out"
+NAMED = 5
+"""Queries without a correct gallery image that are named."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `genreid evaluate` and return its exit status: 0 if there are figures.
+
+    Args:
+        argv: The words after the verb.
+
+    Raises:
+        ValueError: If the run, the data set, the files or the options do not fit; says what to type.
+    """
+    arguments = _arguments().parse_args(argv)
+    options = feature_options(arguments)
+    _check_sources(arguments, options)
+    from genreid.evaluation.ranking import rank  # noqa: PLC0415 - `genreid --help` stays quick
+
+    query, gallery = _from_files(arguments) if arguments.run is None else _from_run(arguments, options)
+    ranking = rank(query, gallery)
+    if arguments.json:
+        sys.stdout.write(json.dumps(ranking.to_json(), indent=2) + "\n")
+    else:
+        _print(ranking, query, gallery)
+    return 0
+
+
+def _arguments() -> argparse.ArgumentParser:
+    """Return the options of the verb."""
+    parser = argparse.ArgumentParser(
+        prog="genreid evaluate",
+        usage=(
+            "genreid evaluate RUN --data DIR [--format F] [--json] [FEATURE OPTIONS]\n"
+            "       genreid evaluate --query F --gallery F [--json]"
+        ),
+        description=(
+            f"Rank the gallery for every query ({PROTOCOL}) and print CMC at ranks 1, 5, 10 and 20, mAP "
+            "(rectangular, as torchreid has it), mAP trapezoid (as Market-1501's own code has it) and mINP."
+        ),
+    )
+    add = parser.add_argument
+    add("run", nargs="?", type=Path, metavar="RUN", help="folder of `genreid train` or `genreid adapt`")
+    add("--data", type=Path, metavar="DIR", help="the data set whose query and gallery RUN embeds")
+    add("--format", metavar="F", help="the data set's format (default: recognised from the tree)")
+    add("--query", type=Path, metavar="F", help="in place of RUN: features that `genreid extract` wrote")
+    add("--gallery", type=Path, metavar="F", help="the same of the gallery")
+    add("--json", action="store_true", help="print the figures as JSON, shares as fractions")
+    add_feature_options(parser)
+    return parser
+
+
+def _check_sources(arguments: argparse.Namespace, options: FeatureOptions) -> None:
+    """Refuse a command line that is neither RUN with --data nor two files."""
+    files = arguments.query is not None or arguments.gallery is not None
+    if files and (arguments.run is not None or arguments.data is not None):
+        msg = "give RUN with --data DIR, or --query F with --gallery F; got some of both"
+        raise ValueError(msg)
+    if files and (arguments.query is None or arguments.gallery is None):
+        missing = "--gallery F" if arguments.gallery is None else "--query F"
+        msg = f"two files are ranked together: {missing} is missing"
+        raise ValueError(msg)
+    if files and (options != FeatureOptions() or arguments.format is not None):
+        msg = (
+            "--format and the feature options say how images are embedded; the files hold embeddings already"
+        )
+        raise ValueError(msg)
+    if not files and (arguments.run is None or arguments.data is None):
+        msg = "type `genreid evaluate RUN --data DIR`, or `genreid evaluate --query F --gallery F`"
+        raise ValueError(msg)
+
+
+def _from_files(arguments: argparse.Namespace) -> "tuple[FeatureSet, FeatureSet]":
+    """Return query and gallery that `genreid extract` has written."""
+    from genreid.features.feature_set import FeatureSet  # noqa: PLC0415
+
+    return FeatureSet.load(arguments.query), FeatureSet.load(arguments.gallery)
+
+
+def _from_run(arguments: argparse.Namespace, options: FeatureOptions) -> "tuple[FeatureSet, FeatureSet]":
+    """Embed the query and gallery images of a data set; junk, which is not ranked, is not embedded."""
+    from genreid.data.load import load_dataset  # noqa: PLC0415
+    from genreid.data.sample import JUNK_PID  # noqa: PLC0415
+
+    dataset = load_dataset(arguments.data, arguments.format)
+    ranked = [sample for sample in dataset.gallery if sample.pid != JUNK_PID]
+    if not dataset.query or not ranked:
+        msg = (
+            f"{arguments.data} has {len(dataset.query)} query and {len(ranked)} gallery images; expected "
+            f"some of both. `genreid data check {arguments.data}` shows what it holds"
+        )
+        raise ValueError(msg)
+    from genreid.features.extract import Extractor  # noqa: PLC0415 - torch, once all else is right
+
+    extractor = Extractor.from_run(arguments.run, options)
+    return extractor.extract(dataset.query), extractor.extract(ranked)
+
+
+def _print(ranking: "Ranking", query: "FeatureSet", gallery: "FeatureSet") -> None:
+    """Print a table of percentages, then what was counted."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    names = {"mAP_trapezoid": "mAP trapezoid"} | {f"rank{k}": f"rank-{k}" for k in (1, 5, 10, 20)}
+    table = Table(
+        title=_title(query, gallery), caption=PROTOCOL, title_justify="left", caption_justify="left"
+    )
+    figures = {key: value for key, value in ranking.to_json().items() if isinstance(value, float)}
+    for key in figures:
+        table.add_column(names.get(key, key), justify="right")
+    table.add_row(*(f"{100 * value:.2f}" for value in figures.values()))
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(table)
+    console.print(
+        f"Percent. {ranking.valid_queries:,} of {ranking.queries:,} queries are valid; "
+        f"{ranking.gallery:,} gallery images are ranked."
+    )
+    for line in _without_match(ranking, query):
+        console.print(line)
+
+
+def _title(query: "FeatureSet", gallery: "FeatureSet") -> str | None:
+    """Return where the embeddings come from, as far as the files say."""
+    if query.metadata != gallery.metadata:
+        return None
+    known = [f"{key} {query.metadata[key]}" for key in ("run", "stage", "pooling") if key in query.metadata]
+    return ", ".join(known) or None
+
+
+def _without_match(ranking: "Ranking", query: "FeatureSet") -> list[str]:
+    """Name the queries that have no correct gallery image, and say why."""
+    if not ranking.queries_without_match:
+        return []
+    from genreid.evaluation.matches import describe_reasons  # noqa: PLC0415
+
+    rows = ranking.queries_without_match
+    lines = [f"{len(rows)} queries have no correct gallery image and are left out of every mean:"]
+    lines.append(f"  {describe_reasons(ranking.reasons_without_match)}")
+    lines.extend(f"  {query.name_of(row)}" for row in rows[:NAMED])
+    if len(rows) > NAMED:
+        lines.append(f"  and {len(rows) - NAMED} more")
+    return lines

@@ -1,0 +1,46 @@
+"""FEATURE OPTIONS: the command line and the dataclass say the same."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from genreid.features.options import FeatureOptions, add_feature_options, feature_options
+
+
+def parsed(*words: str) -> FeatureOptions:
+    parser = argparse.ArgumentParser()
+    add_feature_options(parser)
+    return feature_options(parser.parse_args(words))
+
+
+def test_nothing_typed_is_the_defaults() -> None:
+    assert parsed() == FeatureOptions()
+    assert FeatureOptions().bn_folder is None
+
+
+def test_everything_typed_arrives() -> None:
+    words = "--stage pretrained --pooling lmp --parts 4 --bn-statistics folder --batch-size 8 --device cpu"
+    expected = FeatureOptions("pretrained", "lmp", 4, "folder", 8, "cpu", "fp32")
+    assert parsed(*words.split(), "--precision", "fp32") == expected
+    assert expected.bn_folder == Path("folder")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--parts 4", "--parts 4 belongs to --pooling lmp"),
+        ("--pooling lmp --parts 0", "--parts must be 1 or more, got 0"),
+        ("--batch-size 0", "--batch-size must be 1 or more, got 0"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(words: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parsed(*words.split())
+
+
+def test_unknown_values_are_refused_in_python_too() -> None:
+    with pytest.raises(ValueError, match="--pooling must be one of average, lmp, got 'max'"):
+        FeatureOptions(pooling="max")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="--bn-statistics"):
+        FeatureOptions(bn_statistics="")
