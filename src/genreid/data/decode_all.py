@@ -16,7 +16,7 @@ from genreid.data.decode_rows import Decoded, Decoding, decode_rows
 from genreid.data.decode_worker import DecodeWorker
 from genreid.data.progress import progress_of
 
-MOST_WORKERS = 16
+_MOST_WORKERS = 16
 CHUNK = 64
 """Images that one task decodes: enough to make handing out cheap, few enough for a smooth bar."""
 WORTH_A_PROCESS = 2.0
@@ -39,7 +39,7 @@ def decode_all(
     """
     decoded = Decoded({}, {})
     with progress_of(f"decoding {decoding.kind}s", len(paths), shown=shown) as advance:
-        for done, part in _runs(paths, decoding, min(workers or usable_cores(), MOST_WORKERS)):
+        for done, part in _runs(paths, decoding, min(workers or usable_cores(), _MOST_WORKERS)):
             decoded.reasons.update(part.reasons)
             decoded.shares.update(part.shares)
             advance(done)
