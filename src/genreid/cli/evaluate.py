@@ -58,6 +58,7 @@ def _arguments() -> argparse.ArgumentParser:
     add("run", nargs="?", type=Path, metavar="RUN", help="folder of `genreid train` or `genreid adapt`")
     add("--data", type=Path, metavar="DIR", help="the data set whose query and gallery RUN embeds")
     add("--format", metavar="F", help="the data set's format (default: recognised from the tree)")
+    add("--pattern", metavar="P", help="format folder: where identity and camera stand in a path")
     add("--query", type=Path, metavar="F", help="in place of RUN: features that `genreid extract` wrote")
     add("--gallery", type=Path, metavar="F", help="the same of the gallery")
     add("--json", action="store_true", help="print the figures as JSON, shares as fractions")
@@ -75,7 +76,9 @@ def _check_sources(arguments: argparse.Namespace, options: FeatureOptions) -> No
         missing = "--gallery F" if arguments.gallery is None else "--query F"
         msg = f"two files are ranked together: {missing} is missing"
         raise ValueError(msg)
-    if files and (options != FeatureOptions() or arguments.format is not None):
+    if files and (
+        options != FeatureOptions() or arguments.format is not None or arguments.pattern is not None
+    ):
         msg = (
             "--format and the feature options say how images are embedded; the files hold embeddings already"
         )
@@ -95,9 +98,10 @@ def _from_files(arguments: argparse.Namespace) -> "tuple[FeatureSet, FeatureSet]
 def _from_run(arguments: argparse.Namespace, options: FeatureOptions) -> "tuple[FeatureSet, FeatureSet]":
     """Embed the query and gallery images of a data set; junk, which is not ranked, is not embedded."""
     from genreid.data.load import load_dataset  # noqa: PLC0415
+    from genreid.data.reader_options import ReaderOptions  # noqa: PLC0415
     from genreid.data.sample import JUNK_PID  # noqa: PLC0415
 
-    dataset = load_dataset(arguments.data, arguments.format)
+    dataset = load_dataset(arguments.data, arguments.format, ReaderOptions(pattern=arguments.pattern))
     ranked = [sample for sample in dataset.gallery if sample.pid != JUNK_PID]
     if not dataset.query or not ranked:
         msg = (

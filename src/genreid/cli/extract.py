@@ -53,6 +53,7 @@ def _arguments() -> argparse.ArgumentParser:
     add("--out", type=Path, required=True, metavar="F.safetensors", help="the file to write")
     add("--split", choices=SPLITS, default="gallery", help="which images (default: %(default)s)")
     add("--format", metavar="F", help="the data set's format (default: recognised from the tree)")
+    add("--pattern", metavar="P", help="format folder: where identity and camera stand in a path")
     add_feature_options(parser)
     return parser
 
@@ -60,8 +61,9 @@ def _arguments() -> argparse.ArgumentParser:
 def _samples(arguments: argparse.Namespace) -> "tuple[Sample, ...]":
     """Return the images of the split that was asked for."""
     from genreid.data.load import load_dataset  # noqa: PLC0415 - `genreid --help` stays quick
+    from genreid.data.reader_options import ReaderOptions  # noqa: PLC0415 - `genreid --help` stays quick
 
-    dataset = load_dataset(arguments.data, arguments.format)
+    dataset = load_dataset(arguments.data, arguments.format, ReaderOptions(pattern=arguments.pattern))
     by_split = {"query": dataset.query, "gallery": dataset.gallery, "train": dataset.train}
     samples = by_split[arguments.split]
     if not samples:

@@ -58,7 +58,7 @@ class ImageSet:
         masks: Their person masks, row by row; None if nobody asked for masks.
         labels: [N] int64 class of each row, from 0.
         classes: The pid or camid of each class, ascending.
-        usable: [M] int64 rows that could be read and belong to training.
+        usable: [M] int64 rows whose image, and mask if there are any, could be read.
         fingerprint: SHA-256 of the relative paths and labels: the same data give the same text anywhere.
     """
 
@@ -135,12 +135,13 @@ def open_image_set(
     if len(bank.readable_indices) == 0:
         msg = f"{root}: none of {len(paths)} images could be read; `genreid data check {root}` says why"
         raise ValueError(msg)
+    usable = bank.readable_indices
+    if masks is not None:
+        usable = usable[torch.isin(usable, masks.readable_indices)]
     classes = tuple(sorted(set(classes_of)))
     number = {value: index for index, value in enumerate(classes)}
     labels = torch.tensor([number[value] for value in classes_of], dtype=torch.int64)
-    return ImageSet(
-        bank, masks, labels, classes, bank.readable_indices, _fingerprint(paths, classes_of, root)
-    )
+    return ImageSet(bank, masks, labels, classes, usable, _fingerprint(paths, classes_of, root))
 
 
 def _fingerprint(paths: Sequence[Path], labels: Sequence[int], root: Path) -> str:

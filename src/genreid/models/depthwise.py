@@ -15,8 +15,8 @@ class _Float32Conv2d(nn.Conv2d):
     """A convolution that leaves autocast on a CPU."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (the name of torch)
-        if input.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
-            return super().forward(input)
+        if input.device.type != "cpu" or not torch.is_autocast_enabled("cpu") or not torch.is_grad_enabled():
+            return super().forward(input)  # the forward pass alone is fast in bfloat16
         dtype = torch.get_autocast_dtype("cpu")
         with torch.autocast("cpu", enabled=False):
             return super().forward(input.float()).to(dtype)

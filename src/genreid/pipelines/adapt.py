@@ -10,9 +10,10 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from torch import nn
 
 from genreid.data.batch import open_image_set
-from genreid.data.holdout import holdout
 from genreid.data.load import load_dataset
+from genreid.data.reader_options import ReaderOptions
 from genreid.data.sample import UNKNOWN_CAMID, ReidDataset, Sample, count_pids
+from genreid.data.training_people import training_people
 from genreid.generation.renderings import rendering_sheet, save_sheet
 from genreid.masks.blazepose import load_blazepose
 from genreid.masks.make import make_masks
@@ -63,6 +64,14 @@ class AdaptJob:
     """Unlabelled data set; only its training images are used, and of their names only the camera."""
     out: Path
     """Run folder; a run that is there is resumed."""
+    source_format: str | None = None
+    """Format of the source (default: recognised from the tree)."""
+    source_pattern: str | None = None
+    """Format `folder`: where identity and camera stand in a path of the source; see `genreid data check`."""
+    target_format: str | None = None
+    """Format of the target (default: recognised from the tree)."""
+    target_pattern: str | None = None
+    """The same as --source-pattern for the target."""
     source_split: Literal["train", "all"] = "train"
     """`all`: train, query and gallery of the source together, junk and distractors left out."""
     source_masks: Path | None = None
@@ -148,14 +157,13 @@ def job_of_run(run: Path) -> RecordedRun:
         ValueError: If it is no run folder of this command.
     """
     record = read_job(run)
-    names = [item.name for item in fields(AdaptJob) if item.name != "out"]
-    if not set(names) <= set(record):
+    if "renderer" not in record:
         msg = f"{run} is no run of `genreid adapt`"
         raise ValueError(msg)
-    given = {name: record[name] for name in names}
+    # a run of an older version lacks newer settings: it was made with what are their defaults today
+    given = {item.name: record.get(item.name, item.default) for item in fields(AdaptJob)}
     job = config_from_dict(AdaptJob, {**given, "out": str(run)}, source=str(run / "job.json"))
     path = run / "config.yaml"
-    # a run of an older version lacks newer settings: it was made with what are their defaults today
     settings = merge_mappings(config_to_dict(AdaptConfig()), read_yaml_mapping(path))
     return RecordedRun(job, config_from_dict(AdaptConfig, settings, source=str(path)))
 
@@ -197,26 +205,15 @@ def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, session: Session, log
 
 def _read_inputs(job: AdaptJob, held_out: int) -> _Inputs:
     """Read both data sets and choose the source images."""
-    source, target = load_dataset(job.source), load_dataset(job.target)
-    samples = source.known_people if job.source_split == "all" else source.train
-    if held_out:
-        samples = holdout(samples, held_out).training
-    if count_pids(samples) < 2:
-        people = count_pids(samples)
-        msg = (
-            f"{job.source}: {len(samples)} labelled images of {people} people; two people or more are needed"
-        )
-        raise ValueError(msg)
+    source = load_dataset(job.source, job.source_format, ReaderOptions(pattern=job.source_pattern))
+    target = load_dataset(job.target, job.target_format, ReaderOptions(pattern=job.target_pattern))
+    samples = training_people(source, job.source_split, held_out)
     if not target.train:
         msg = f"{job.target}: no training images; CR-GAN adapts to the training split of the target"
         raise ValueError(msg)
-    logger.info(
-        "source: %d images of %d people; target: %d images",
-        len(samples),
-        count_pids(samples),
-        len(target.train),
-    )
-    return _Inputs(source, tuple(samples), target)
+    people = count_pids(samples)
+    logger.info("source: %d images of %d people; target: %d images", len(samples), people, len(target.train))
+    return _Inputs(source, samples, target)
 
 
 def _domains_of(job: AdaptJob, inputs: _Inputs, config: AdaptConfig) -> Domains:

@@ -1,14 +1,14 @@
 """`genreid train baseline`: a re-id network that learns to classify the people of one data set."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from genreid.data.batch import open_image_set
-from genreid.data.holdout import holdout as keep_out
 from genreid.data.load import load_dataset
-from genreid.data.sample import count_pids
+from genreid.data.reader_options import ReaderOptions
+from genreid.data.training_people import training_people
 from genreid.training.configs import BaselineConfig
 from genreid.training.identity_stage import identity_stage
 from genreid.training.loop import Session, run_stage
@@ -28,6 +28,10 @@ class BaselineJob:
     """Labelled data set; its training images are used."""
     out: Path
     """Run folder; a run that is there is resumed."""
+    format: str | None = None
+    """Format of the data set (default: recognised from the tree)."""
+    pattern: str | None = None
+    """Format `folder`: where identity and camera stand in a path; see `genreid data check`."""
     split: Literal["train", "all"] = "train"
     """`all`: train, query and gallery together, junk and distractors left out."""
     init: Path | None = None
@@ -49,15 +53,9 @@ def train_baseline(job: BaselineJob, options: RunOptions, config: BaselineConfig
         ValueError: If the folder or the settings do not fit.
     """
     compute = choose_compute(options.device, options.precision)
-    dataset = load_dataset(job.data)
-    samples = dataset.known_people if job.split == "all" else dataset.train
-    if options.holdout:
-        samples = keep_out(samples, options.holdout).training
-    if count_pids(samples) < 2:
-        people = count_pids(samples)
-        msg = f"{job.data}: {len(samples)} labelled images of {people} people; at least two people are needed"
-        raise ValueError(msg)
-    record = {"data": str(job.data), "split": job.split, "init": None if job.init is None else str(job.init)}
+    dataset = load_dataset(job.data, job.format, ReaderOptions(pattern=job.pattern))
+    samples = training_people(dataset, job.split, options.holdout)
+    record = {name: str(v) if isinstance(v, Path) else v for name, v in asdict(job).items() if name != "out"}
     open_run(
         job.out,
         config,
