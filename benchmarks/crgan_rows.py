@@ -23,7 +23,7 @@ from genreid.cli.main import main as genreid
 from genreid.data.load import load_dataset
 from genreid.data.sample import JUNK_PID
 from genreid.evaluation.ranking import rank
-from genreid.features.extract import extract_split
+from genreid.features.extract import Extractor
 from genreid.features.options import FeatureOptions
 from genreid.training.run_folder import read_job
 
@@ -114,7 +114,8 @@ def _evaluate(run: Path, row: Row, options: argparse.Namespace) -> dict[str, Any
     statistics = {"bn_statistics": str(options.target)} if row.statistics_of_target else {}
     features = FeatureOptions(**row.options, **statistics)  # type: ignore[arg-type]
     gallery = [sample for sample in dataset.gallery if sample.pid != JUNK_PID]
-    ranking = rank(extract_split(run, dataset.query, features), extract_split(run, gallery, features))
+    extractor = Extractor.from_run(run, features)
+    ranking = rank(extractor.extract(dataset.query), extractor.extract(gallery))
     figures = ranking.to_json()
     minutes = training_minutes(options, row) + (time.monotonic() - begin) / 60
     return {
