@@ -61,7 +61,7 @@ def check_arguments(item: Definition) -> list[str]:
         unsaid = [name for name in names if not is_named(name.lstrip("*"), text + owner_text)]
         how = "add an Args section, or name it as `it` in the text"
         return [f"{item.label}: not a word of {', '.join(unsaid)}; {how}."] if unsaid else []
-    if sorted(listed or []) != sorted(names):
+    if sorted(name.lstrip("*") for name in listed) != sorted(name.lstrip("*") for name in names):
         return [f"{item.label}: Args lists {listed}, the parameters are {names}; make them the same."]
     return []
 
