@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from genreid.cli.main import EXIT_INTERRUPTED
+
 
 def main(argv: Sequence[str]) -> int:
-    """Run `genreid adapt` and return its exit status: 0, also where a time limit stopped it at a checkpoint.
+    """Run `genreid adapt` and return its exit status: 0, also when time is up; 130 after a signal.
 
     Args:
         argv: The words after the verb.
@@ -13,9 +15,10 @@ def main(argv: Sequence[str]) -> int:
     from genreid.pipelines.adapt import AdaptJob, adapt  # noqa: PLC0415
     from genreid.recipes.crgan import RECIPES  # noqa: PLC0415
     from genreid.training.configs import AdaptConfig  # noqa: PLC0415
+    from genreid.training.loop import Outcome  # noqa: PLC0415
 
     arguments = parse_training(
         AdaptConfig, RECIPES, argv, job_type=AdaptJob, prog="genreid adapt", default_recipe="paper"
     )
-    adapt(arguments.job, arguments.run, arguments.config)
-    return 0
+    outcome = adapt(arguments.job, arguments.run, arguments.config)
+    return EXIT_INTERRUPTED if outcome is Outcome.INTERRUPTED else 0

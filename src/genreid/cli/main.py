@@ -72,7 +72,7 @@ def _run(verb: str, argv: list[str]) -> int:
     except BrokenPipeError:  # such as `genreid ... | head`: nobody reads on, and that is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         if debug:
             raise
         return _refuse(str(error) or type(error).__name__)

@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Sequence
 
+from genreid.cli.main import EXIT_INTERRUPTED
+
 METHODS = {"baseline": "a backbone that classifies the people of the training set"}
 """Method -> what it trains."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run `genreid train` and return its exit status: 0, also where a time limit stopped it at a checkpoint.
+    """Run `genreid train` and return its exit status: 0, also when time is up; 130 after a signal.
 
     Args:
         argv: The words after the verb.
@@ -34,6 +36,7 @@ def _baseline(argv: Sequence[str]) -> int:
     from genreid.pipelines.train_baseline import BaselineJob, train_baseline  # noqa: PLC0415
     from genreid.recipes.baseline import RECIPES  # noqa: PLC0415
     from genreid.training.configs import BaselineConfig  # noqa: PLC0415
+    from genreid.training.loop import Outcome  # noqa: PLC0415
 
     arguments = parse_training(
         BaselineConfig,
@@ -43,5 +46,5 @@ def _baseline(argv: Sequence[str]) -> int:
         prog="genreid train baseline",
         default_recipe="crgan_paper",
     )
-    train_baseline(arguments.job, arguments.run, arguments.config)
-    return 0
+    outcome = train_baseline(arguments.job, arguments.run, arguments.config)
+    return EXIT_INTERRUPTED if outcome is Outcome.INTERRUPTED else 0

@@ -39,7 +39,7 @@ from genreid.training.crgan_stages import (
     rendering_stage,
 )
 from genreid.training.identity_stage import identity_stage
-from genreid.training.loop import Session, Stage, run_stage
+from genreid.training.loop import Outcome, Session, Stage, run_stage
 from genreid.training.precision import choose_compute
 from genreid.training.run_folder import open_run, read_job
 from genreid.training.run_log import RunLog
@@ -100,7 +100,7 @@ class _Inputs:
     target: ReidDataset
 
 
-def adapt(job: AdaptJob, options: RunOptions, config: AdaptConfig) -> bool:
+def adapt(job: AdaptJob, options: RunOptions, config: AdaptConfig) -> Outcome:
     """Run CR-GAN's three stages, from where the run folder stands.
 
     Args:
@@ -109,7 +109,7 @@ def adapt(job: AdaptJob, options: RunOptions, config: AdaptConfig) -> bool:
         config: All settings.
 
     Returns:
-        True if the run is finished, False if the time limit or a signal stopped it at a checkpoint.
+        Whether the run is finished, or the time limit or a signal stopped it at a checkpoint.
 
     Raises:
         ValueError: If the folders, masks or settings do not fit together.
@@ -126,12 +126,9 @@ def adapt(job: AdaptJob, options: RunOptions, config: AdaptConfig) -> bool:
     bench = Workbench(config, options.seed, compute)
     if job.pretrained is not None:
         _take_over_stage_one(job.pretrained, job.out)
-    with RunLog(job.out) as log, session.catching_signals():
+    with RunLog(job.out) as log:
         finished = _run(job, inputs, bench, session, log)
-    logger.info(
-        "%s: %s", job.out, "finished" if finished else f"stopped at a checkpoint, since {session.stop_reason}"
-    )
-    return finished
+    return session.end(finished=finished)
 
 
 def open_domains(job: AdaptJob, config: AdaptConfig) -> Domains:

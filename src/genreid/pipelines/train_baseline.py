@@ -11,7 +11,7 @@ from genreid.data.reader_options import ReaderOptions
 from genreid.data.training_people import training_people
 from genreid.training.configs import BaselineConfig
 from genreid.training.identity_stage import identity_stage
-from genreid.training.loop import Session, run_stage
+from genreid.training.loop import Outcome, Session, run_stage
 from genreid.training.precision import choose_compute
 from genreid.training.run_folder import load_reid_network, open_run
 from genreid.training.run_log import RunLog
@@ -38,7 +38,7 @@ class BaselineJob:
     """Another run whose re-id network's backbone is started from."""
 
 
-def train_baseline(job: BaselineJob, options: RunOptions, config: BaselineConfig) -> bool:
+def train_baseline(job: BaselineJob, options: RunOptions, config: BaselineConfig) -> Outcome:
     """Train the baseline, from where the run folder stands.
 
     Args:
@@ -47,7 +47,7 @@ def train_baseline(job: BaselineJob, options: RunOptions, config: BaselineConfig
         config: All settings.
 
     Returns:
-        True if the run is finished, False if the time limit or a signal stopped it at a checkpoint.
+        Whether the run is finished, or the time limit or a signal stopped it at a checkpoint.
 
     Raises:
         ValueError: If the folder or the settings do not fit.
@@ -70,9 +70,6 @@ def train_baseline(job: BaselineJob, options: RunOptions, config: BaselineConfig
         start = load_reid_network(job.init).network
         stage.networks["identity"].get_submodule("backbone").load_state_dict(start.backbone.state_dict())
     session = Session(job.out, options.seed, options.max_minutes)
-    with RunLog(job.out) as log, session.catching_signals():
+    with RunLog(job.out) as log:
         finished = run_stage(stage, session, log)
-    logger.info(
-        "%s: %s", job.out, "finished" if finished else f"stopped at a checkpoint, since {session.stop_reason}"
-    )
-    return finished
+    return session.end(finished=finished)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -50,6 +51,14 @@ class Stage:
     facts: Mapping[str, Any]
 
 
+class Outcome(Enum):
+    """How one process's work on a run ended."""
+
+    FINISHED = "finished"
+    OUT_OF_TIME = "out of time"
+    INTERRUPTED = "interrupted"
+
+
 @dataclass
 class Session:
     """One process working on a run.
@@ -60,6 +69,7 @@ class Session:
         max_minutes: Stop cleanly at a checkpoint after so long; None = never.
         checkpoint_minutes: Minutes between two checkpoints.
         stop_reason: Why the run shall stop; empty = it shall not.
+        interrupted: Whether a signal asked for it.
         started: When the process began to work, on the monotonic clock.
     """
 
@@ -68,6 +78,7 @@ class Session:
     max_minutes: float | None = None
     checkpoint_minutes: float = 5.0
     stop_reason: str = ""
+    interrupted: bool = False
     started: float = field(default_factory=time.monotonic)
 
     def must_stop(self) -> bool:
@@ -75,6 +86,19 @@ class Session:
         if self.max_minutes is not None and time.monotonic() - self.started > 60 * self.max_minutes:
             self.stop_reason = self.stop_reason or f"--max-minutes {self.max_minutes:g} is over"
         return bool(self.stop_reason)
+
+    def end(self, *, finished: bool) -> Outcome:
+        """Tell the user and the caller how the work ended.
+
+        Args:
+            finished: Whether the run has all of its stages.
+        """
+        words = "finished" if finished else f"stopped at a checkpoint, since {self.stop_reason}"
+        more = "" if finished else "; the same command resumes it"
+        logger.info("%s: %s%s", self.run, words, more)
+        if finished:
+            return Outcome.FINISHED
+        return Outcome.INTERRUPTED if self.interrupted else Outcome.OUT_OF_TIME
 
     @contextmanager
     def catching_signals(self) -> Iterator[None]:
@@ -84,6 +108,7 @@ class Session:
             if self.stop_reason:
                 raise KeyboardInterrupt
             self.stop_reason = f"{signal.Signals(number).name} was received"
+            self.interrupted = True
 
         before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -111,7 +136,7 @@ def run_stage(stage: Stage, session: Session, log: RunLog) -> bool:
     step = saved = _restore(stage, folder)
     pending: list[Mapping[str, Tensor]] = []
     last_save = time.monotonic()
-    with StageProgress(stage.name, stage.iterations, done=step) as progress:
+    with session.catching_signals(), StageProgress(stage.name, stage.iterations, done=step) as progress:
         stopping = session.must_stop()
         while step < stage.iterations and not stopping:
             seed_everything(session.seed, stage.name, step)
