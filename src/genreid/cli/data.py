@@ -1,4 +1,7 @@
-"""`genreid data check`: what is in a data set, what is wrong with it, and how to mend it."""
+"""`genreid data`: look at data sets, and make synthetic ones.
+
+`check` says what is in a data set, what is wrong with it, and how to mend it; `synthesize` draws one.
+"""
 
 import argparse
 import json
@@ -18,15 +21,21 @@ def main(argv: Sequence[str]) -> int:
         argv: The words after `data`.
 
     Returns:
-        0 if the data set can train or evaluate, whatever else was found; 1 if nothing of it is usable.
+        0 if all went well; `check`: 0 if the data set can train or evaluate, whatever else was found, 1 if
+        nothing of it is usable.
 
     Raises:
-        ValueError: If there is no data set that can be read; says what to type.
+        ValueError: If there is no data set that can be read or written; says what to type.
     """
+    options = _arguments().parse_args(argv)
+    return _synthesize(options) if options.verb == "synthesize" else _check(options)
+
+
+def _check(options: argparse.Namespace) -> int:
+    """Look at a data set."""
     from genreid.data.check import check_dataset  # noqa: PLC0415 - `genreid --help` stays quick
     from genreid.data.check_text import as_json, as_text  # noqa: PLC0415
 
-    options = _arguments().parse_args(argv)
     if options.workers is not None and options.workers < 1:
         message = f"--workers must be 1 or more, got {options.workers}"
         raise ValueError(message)
@@ -34,6 +43,31 @@ def main(argv: Sequence[str]) -> int:
     check = check_dataset(dataset, options.masks, options.workers)
     _write(json.dumps(as_json(check), indent=2) + "\n" if options.json else as_text(check))
     return 0 if check.can_train or check.can_evaluate else 1
+
+
+def _synthesize(options: argparse.Namespace) -> int:
+    """Draw a data set."""
+    from genreid.data.synthetic.plan import Synthesis  # noqa: PLC0415 - `genreid --help` stays quick
+    from genreid.data.synthetic.write import synthesize  # noqa: PLC0415
+
+    masks = options.masks or options.directory / "masks"
+    synthesis = Synthesis(
+        options.domain,
+        options.pids,
+        options.seed,
+        options.height,
+        options.width,
+        options.images_per_camera,
+    )
+    written = synthesize(options.directory, masks, synthesis)
+    answer = {"data": str(options.directory), "masks": str(masks), **written._asdict()}
+    kept = f", {written.kept} of them there before" if written.kept else ""
+    text = (
+        f"{written.images} images of {options.pids} people in domain {options.domain}{kept}: "
+        f"{options.directory}, masks: {masks}\n"
+    )
+    _write(json.dumps(answer, indent=2) + "\n" if options.json else text)
+    return 0
 
 
 def _write(text: str) -> None:
@@ -44,8 +78,17 @@ def _write(text: str) -> None:
 
 def _arguments() -> argparse.ArgumentParser:
     """Return the options of the verb."""
-    parser = argparse.ArgumentParser(prog="genreid data", description="Look at data sets.")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="check")
+    parser = argparse.ArgumentParser(
+        prog="genreid data", description="Look at data sets, and make synthetic ones."
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="check|synthesize")
+    _add_check(verbs)
+    _add_synthesize(verbs)
+    return parser
+
+
+def _add_check(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the options of `check`."""
     check = verbs.add_parser(
         "check",
         help="count a data set, decode every file, name what is wrong",
@@ -94,7 +137,41 @@ def _arguments() -> argparse.ArgumentParser:
         default=default.msmt_train,
         help="msmt17 (default: %(default)s)",
     )
-    return parser
+
+
+def _add_synthesize(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the options of `synthesize`."""
+    synthesize = verbs.add_parser(
+        "synthesize",
+        help="draw a data set of synthetic people, with exact person masks",
+        description=(
+            "Draws people who never lived, in one of two networks of six cameras, and writes them as a "
+            "Market-1501 tree (half of the people to train, half to test, with junk and distractors) with "
+            "exact person masks (PNG of one bit a pixel under the same relative path). The same options "
+            "give the same bytes; a run that was broken off goes on with the same command."
+        ),
+    )
+    add = synthesize.add_argument
+    add("directory", type=Path, metavar="DIR", help="the data set's folder")
+    add(
+        "--domain",
+        choices=("A", "B"),
+        default="A",
+        help="A: sunny market town; B: station after dark (default: %(default)s)",
+    )
+    add("--pids", type=int, default=100, metavar="N", help="number of people (default: %(default)s)")
+    add("--seed", type=int, default=0, metavar="N", help="decides everything (default: %(default)s)")
+    add("--height", type=int, default=128, metavar="PIXELS", help="of an image (default: %(default)s)")
+    add("--width", type=int, default=64, metavar="PIXELS", help="of an image (default: %(default)s)")
+    add(
+        "--images-per-camera",
+        type=int,
+        default=4,
+        metavar="N",
+        help="most images of somebody by one camera, 2 or more (default: %(default)s)",
+    )
+    add("--masks", type=Path, metavar="MASKS", help="folder of the masks (default: DIR/masks)")
+    add("--json", action="store_true", help="answer in JSON")
 
 
 def _reader_options(options: argparse.Namespace) -> ReaderOptions:

@@ -18,6 +18,8 @@ SIDES = 12
 """Facets around a tube. Facet 0 begins at +x; 2 and 3 look ahead, 8 and 9 back (for a tube from top down)."""
 FINER = 3
 """Pixels drawn for every pixel, each way: nine levels of coverage at an edge."""
+SEEN_AREA = 3e-5
+"""Twice the square metres of a facet from which on it is drawn: a tenth of a pixel 128 high."""
 _ANGLES = np.arange(SIDES, dtype=np.float32) * (2 * np.pi / SIDES)
 _RIM = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)[None]
 _MIDDLES = _ANGLES + np.float32(np.pi / SIDES)
@@ -126,7 +128,7 @@ def draw_tubes(tubes: Sequence[Tube], view: View, frame: Frame, size: tuple[int,
     scale = frame.height * height * FINER / float(high[1] - low[1])
     target = np.array([frame.centre_x * width, frame.centre_y * height], np.float32) * FINER
     corners = (facets.corners - (low + high) / 2) * scale + target
-    canvas = Image.new("RGBA", (width * FINER, height * FINER))
+    canvas = blank(size)
     polygon = ImageDraw.Draw(canvas).polygon
     flat = corners.reshape(-1, 8).round(1).tolist()
     for outline, ink in zip(flat, _inks(facets.colours), strict=True):
@@ -134,8 +136,17 @@ def draw_tubes(tubes: Sequence[Tube], view: View, frame: Frame, size: tuple[int,
     return as_layer(canvas)
 
 
+def blank(size: tuple[int, int]) -> Image.Image:
+    """Return an empty canvas, `FINER` times a picture of `size` (height, width).
+
+    Its four bands are red, green, blue and coverage (0 or 255). Pillow's name for four bands that are averaged
+    as they are is CMYK; of RGBA it would divide the colours by the coverage, at twice the time.
+    """
+    return Image.new("CMYK", (size[1] * FINER, size[0] * FINER))
+
+
 def as_layer(canvas: Image.Image) -> Layer:
-    """Average a `canvas` (RGBA, each pixel all or nothing) of `FINER` times the picture's size."""
+    """Average a `canvas` from `blank` to the picture's size."""
     pixels = np.asarray(canvas.reduce(FINER), np.float32)
     return Layer(pixels[..., :3], pixels[..., 3] * np.float32(1 / 255))
 
@@ -173,7 +184,7 @@ def _facets(tubes: Sequence[Tube], view: View) -> _Facets:
     corners = _quads(flat, above)
     light = _shade(axes, view)[of_ring[above]]
     colours = np.concatenate([tube.paint for tube in tubes]) * light[..., None]
-    shown = _area(corners) > 0
+    shown = _area(corners) > SEEN_AREA
     row, side = np.nonzero(shown)
     nearest_last = np.argsort(rank[of_ring[above]][row], kind="stable")
     row, side = row[nearest_last], side[nearest_last]

@@ -1,0 +1,132 @@
+"""A camera's place: what it looks at, from where, in which light; and the wide picture crops are cut from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from genreid.data.synthetic.camera import Look
+from genreid.data.synthetic.chance import Colour, one_of
+from genreid.data.synthetic.easel import Easel
+from genreid.data.synthetic.mesh import Floats
+from genreid.data.synthetic.props import PROPS
+from genreid.data.synthetic.surfaces import GROUNDS, WALLS
+
+SCENE_WIDTH = 7.0
+"""Width of a scene over its height: some fifteen crops side by side, so contexts vary within a camera."""
+SCENE_SCALE = 1.5
+"""Pixels of a scene for a pixel of a picture: crops are of 0.6 to 1 of its height."""
+_SOFT = 0.002
+"""Scenes are a little out of focus: the camera looks at the people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One camera of a network.
+
+    Attributes:
+        wall: Name of the wall, as in `surfaces.WALLS`.
+        wall_colours: Its two colours.
+        ground: Name of the ground, as in `surfaces.GROUNDS`.
+        ground_colours: Its two colours.
+        horizon: Height at which the ground begins, as a share of the scene from above.
+        props: What stands about: names as in `props.PROPS`, with a colour.
+        pitch: How far the camera looks down, radians.
+        distance: Metres to the people.
+        headings: Where people go, radians as in `pose.Pose`: their paths through this place.
+        light: Direction of the light: right, up, towards the camera.
+        ambient: Light from everywhere.
+        direct: Light from one side.
+        shadow: Darkness of the shadow at the feet, 0-1.
+        crowd: Chance that parts of another person are in the picture.
+        rail: Colour of a railing before the people; None without.
+        look: How the camera renders all this.
+    """
+
+    wall: str
+    wall_colours: tuple[Colour, Colour]
+    ground: str
+    ground_colours: tuple[Colour, Colour]
+    horizon: float
+    props: tuple[tuple[str, Colour], ...]
+    pitch: float
+    distance: float
+    headings: tuple[float, ...]
+    light: tuple[float, float, float]
+    ambient: float
+    direct: float
+    shadow: float
+    crowd: float
+    rail: Colour | None
+    look: Look
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which part of a scene a crop shows.
+
+    Attributes:
+        left: Its left end, 0-1 of the room there is.
+        low: Its lower end, 0-1 of the room there is.
+        height: Its height as a share of the scene's.
+    """
+
+    left: float
+    low: float
+    height: float
+
+
+def paint_scene(place: Place, height: int, random: np.random.Generator) -> Image.Image:
+    """Return the wide picture of a place without people.
+
+    Args:
+        place: What to paint.
+        height: Height in pixels of the pictures that are cut from it.
+        random: Decides where things stand.
+    """
+    easel = Easel(round(height * SCENE_SCALE), SCENE_WIDTH, random)
+    WALLS[place.wall](easel, place.horizon, *place.wall_colours)
+    GROUNDS[place.ground](easel, place.horizon, *place.ground_colours)
+    x = easel.between(0, 0.4)
+    while place.props and x < SCENE_WIDTH:
+        name, colour = one_of(random, place.props)
+        PROPS[name](easel, x, place.horizon, easel.near(colour, 20))
+        x += easel.between(0.35, 1.0)
+    return easel.finished(_SOFT)
+
+
+def window_of(random: np.random.Generator) -> Window:
+    """Return where a person passes: a part of the scene, decided by `random`."""
+    return Window(float(random.random()), float(random.random()), float(random.uniform(0.6, 0.95)))
+
+
+def beside(window: Window, random: np.random.Generator) -> Window:
+    """Return a window a step further on: the next picture of the same walk.
+
+    Args:
+        window: Where the walk is.
+        random: Decides how far it leads.
+    """
+    left, low = random.normal(0, (0.02, 0.06))
+    return Window(
+        float(np.clip(window.left + left, 0, 1)),
+        float(np.clip(window.low + low, 0, 1)),
+        float(np.clip(window.height * random.uniform(0.95, 1.05), 0.55, 1)),
+    )
+
+
+def look_through(scene: Image.Image, window: Window, size: tuple[int, int]) -> Floats:
+    """Cut a picture out of a scene, float32 [H,W,3] of 0-255.
+
+    Args:
+        scene: From `paint_scene`.
+        window: Which part.
+        size: Height and width of the picture.
+    """
+    tall = window.height * scene.height
+    wide = min(tall * size[1] / size[0], scene.width)
+    left, top = window.left * (scene.width - wide), window.low * (scene.height - tall)
+    cut = scene.resize(
+        (size[1], size[0]), Image.Resampling.BILINEAR, box=(left, top, left + wide, top + tall)
+    )
+    return np.asarray(cut, np.float32)
