@@ -48,7 +48,7 @@ class Tile(NamedTuple):
     gallery: NDArray[np.float32]
     """float32 [w, D], read-only."""
     gallery_norm: NDArray[np.float64]
-    """float64 [w]: squared lengths; NaN for junk."""
+    """float64 [w]: squared lengths; infinite for junk."""
     first: int
     """Gallery row of the first column."""
     tolerance: float
@@ -301,6 +301,45 @@ def count_in_distances(
 
 
 @_compile
+def _approximate(
+    products: NDArray[np.float32], query_norm: float, gallery_norm: NDArray[np.float64], values: NDArray[Real]
+) -> None:
+    """Write the squared distances of one query that its products give; infinity for junk."""
+    for i in range(values.size):
+        values[i] = query_norm + gallery_norm[i] - 2.0 * np.float64(products[i])
+
+
+@_compile
+def _filled_up(distance: NDArray[Real]) -> NDArray[Real]:
+    """Return a list filled up with infinity to 2^k entries, more than it has, and one."""
+    size = 1
+    while size <= distance.size:
+        size *= 2
+    filled = np.full(size + 1, np.inf)
+    filled[: distance.size] = distance
+    return filled
+
+
+@_compile
+def _count_sorted_below(
+    distance: NDArray[Real], values: NDArray[Real], tolerance: float, places: NDArray[np.uint64]
+) -> None:
+    """Write for each value how many of the sorted distances are < value - tolerance.
+
+    A binary search of all values at once, each step one loop of vector instructions without branches. The
+    list is 2^k distances, filled up with infinity.
+    """
+    for i in range(values.size):
+        places[i] = 0
+    half = np.uint64(distance.size) // np.uint64(2)
+    while half > np.uint64(0):
+        for i in range(values.size):
+            here = distance[places[i] + half - np.uint64(1)]
+            places[i] += half * np.uint64(here < values[i] - tolerance)
+        half //= np.uint64(2)
+
+
+@_compile
 def count_in_tile(
     tile: Tile, own: Pairs, correct: Correct, rows: tuple[int, int], nearer: NDArray[np.int64]
 ) -> None:
@@ -317,28 +356,23 @@ def count_in_tile(
         rows: First and last + 1 of the queries to work on.
         nearer: int64 [n], added to: one count for each entry of `correct`.
     """
+    gallery, first, tolerance = tile.gallery, tile.first, tile.tolerance
+    values, places = np.empty(gallery.shape[0], np.float64), np.empty(gallery.shape[0], np.uint64)
     for row in range(rows[0], rows[1]):
-        first, last = correct.start[row], correct.start[row + 1]
-        if first == last:
+        image = correct.image[correct.start[row] : correct.start[row + 1]]
+        if image.size == 0:
             continue
-        distance, image = correct.distance[first:last], correct.image[first:last]
-        steps = np.zeros(distance.size + 1, np.int64)
-        entry = own.start[row]
-        while entry < own.start[row + 1] and own.image[entry] < tile.first:
-            entry += 1
-        next_own = own.image[entry] if entry < own.start[row + 1] else -1
-        farthest = distance[-1] + tile.tolerance
-        for i in range(tile.gallery_norm.size):
-            if tile.first + i == next_own:
-                entry += 1
-                next_own = own.image[entry] if entry < own.start[row + 1] else -1
-                continue
-            value = tile.query_norm[row] + tile.gallery_norm[i] - 2.0 * np.float64(tile.products[row, i])
-            if not value <= farthest:  # farther than all, or NaN: junk
-                continue
-            place = _place(distance, image, value - tile.tolerance, -1)
-            if place < distance.size and distance[place] <= value + tile.tolerance:
-                true = squared_distance(tile.query[row], tile.gallery[i])
-                place = _place(distance, image, true, tile.first + i)
+        _approximate(tile.products[row], tile.query_norm[row], tile.gallery_norm, values)
+        for entry in range(own.start[row], own.start[row + 1]):
+            if first <= own.image[entry] < first + values.size:
+                values[own.image[entry] - first] = np.inf
+        distance = _filled_up(correct.distance[correct.start[row] : correct.start[row + 1]])
+        _count_sorted_below(distance[:-1], values, tolerance, places)
+        steps, query = np.zeros(distance.size, np.int64), tile.query[row]
+        for i in range(values.size):
+            place = np.int64(places[i])
+            if distance[place] <= values[i] + tolerance and values[i] < np.inf:
+                true = squared_distance(query, gallery[i])
+                place = np.int64(_place(distance[: image.size], image, true, first + i))
             steps[place] += 1
-        _add_up(steps, nearer[first:last])
+        _add_up(steps, nearer[correct.start[row] : correct.start[row + 1]])

@@ -62,6 +62,12 @@ class Labels:
     ) -> None:
         """Check the labels and sort the gallery by identity.
 
+        Args:
+            query_pids: [Q] whole numbers.
+            gallery_pids: [G].
+            query_camids: [Q].
+            gallery_camids: [G].
+
         Raises:
             ValueError: If a list is empty, does not hold whole numbers from -1 up, or is of another length.
         """

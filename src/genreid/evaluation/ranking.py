@@ -122,7 +122,7 @@ def rank(query: FeatureSet, gallery: FeatureSet) -> Ranking:
         raise ValueError(msg)
     labels = Labels(query.pid, gallery.pid, query.camid, gallery.camid)
     query_norm = _named_norms(query, "query")
-    gallery_norm = np.where(labels.junk, np.nan, _named_norms(gallery, "gallery"))
+    gallery_norm = np.where(labels.junk, np.inf, _named_norms(gallery, "gallery"))
     embeddings = _frozen(query.embedding), _frozen(gallery.embedding)
 
     def rank_chunk(chunk: slice, matches: Matches) -> NDArray[np.int64]:
@@ -267,7 +267,7 @@ def _rank_by_features(
 def _tolerance(query_norm: NDArray[np.float64], gallery_norm: NDArray[np.float64], width: int) -> float:
     """Return how far |q|^2 + |g|^2 - 2 qg can be from the true squared distance (qg: float32 product)."""
     relative = min(width, ROUNDING_SIGMAS * width**0.5) + 2.0
-    largest = np.nanmax(gallery_norm, initial=0.0)  # NaN: junk
+    largest = gallery_norm.max(initial=0.0, where=gallery_norm < np.inf)  # infinite: junk
     return float(2.0 * relative * 2.0**-24 * np.sqrt(query_norm.max() * largest))
 
 

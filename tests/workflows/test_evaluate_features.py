@@ -1,0 +1,181 @@
+"""`genreid evaluate` as a person types it: on files of features, and on a run with a data set."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from genreid.cli.evaluate import main
+from genreid.data.load import load_dataset
+from genreid.data.sample import JUNK_PID, Sample
+from genreid.features.feature_set import FeatureSet
+from genreid.models.backbone import BackboneConfig, build_reid_network
+from genreid.training.checkpoint import CheckpointState, save_checkpoint
+from genreid.training.config_file import config_to_dict
+from tests.drawn_datasets import draw_market1501
+from tests.oracles.ranking_oracle import OracleRanking, mean, rank_by_definition
+
+KEYS = [
+    "rank1",
+    "rank5",
+    "rank10",
+    "rank20",
+    "mAP",
+    "mAP_trapezoid",
+    "mINP",
+    "queries",
+    "valid_queries",
+    "gallery",
+]
+SIZE = (64, 32)
+
+
+def oracle(query: FeatureSet, gallery: FeatureSet) -> OracleRanking:
+    first, second = query.embedding.astype(np.float64), gallery.embedding.astype(np.float64)
+    distances = ((first[:, None] - second[None]) ** 2).sum(-1)
+    labels = (query.pid, gallery.pid, query.camid, gallery.camid)
+    return rank_by_definition(distances.tolist(), *(each.tolist() for each in labels))
+
+
+def figures(expected: OracleRanking) -> dict[str, float | int]:
+    """What `--json` must say."""
+    shares = [expected.cmc[min(k, len(expected.cmc)) - 1] for k in (1, 5, 10, 20)]
+    columns = (
+        expected.average_precision,
+        expected.average_precision_trapezoid,
+        expected.inverse_negative_penalty,
+    )
+    counts = [len(expected.average_precision), expected.valid, expected.gallery]
+    return dict(zip(KEYS, [*shares, *(mean(column) for column in columns), *counts], strict=True))
+
+
+def drawn_features(rows: int, seed: int, low: int) -> FeatureSet:
+    rng = np.random.default_rng(seed)
+    vectors = rng.standard_normal((rows, 6)).astype(np.float32)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    paths = tuple(f"{seed}/{row}.jpg" for row in range(rows))
+    return FeatureSet(unit, rng.integers(low, 12, rows), rng.integers(1, 4, rows), paths)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    query, gallery = tmp_path / "query.safetensors", tmp_path / "gallery.safetensors"
+    drawn_features(20, seed=1, low=1).save(query)
+    drawn_features(60, seed=2, low=-1).save(gallery)
+    return query, gallery
+
+
+def words(files: tuple[Path, Path], *more: str) -> list[str]:
+    return ["--query", str(files[0]), "--gallery", str(files[1]), *more]
+
+
+def test_json_of_two_files_in_a_process_of_its_own(files: tuple[Path, Path]) -> None:
+    command = [sys.executable, "-m", "genreid.cli.main", "evaluate", *words(files, "--json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ))
+    answer = json.loads(done.stdout)
+    assert list(answer) == KEYS
+    assert answer == pytest.approx(figures(oracle(*map(FeatureSet.load, files))), abs=1e-9)
+
+
+def test_two_files_need_no_torch(files: tuple[Path, Path]) -> None:
+    code = (
+        "import sys; from genreid.cli.evaluate import main; main(sys.argv[1:]); "
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, *words(files)], capture_output=True, check=True)
+
+
+def test_the_table_names_protocol_and_counts(
+    files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    query = FeatureSet.load(files[0])
+    pid = query.pid.copy()
+    pid[3] = 99  # nobody in the gallery
+    FeatureSet(query.embedding.copy(), pid, query.camid, query.paths).save(files[0])
+    assert main(words(files)) == 0
+    text, expected = capsys.readouterr().out, oracle(*map(FeatureSet.load, files))
+    for key, value in figures(expected).items():
+        if isinstance(value, float):
+            assert f"{100 * value:.2f}" in text, key
+    for column in ("rank-1", "rank-20", "mAP", "mAP trapezoid", "mINP", "cross-camera"):
+        assert column in text
+    assert f"{expected.valid} of 20 queries are valid; {expected.gallery} gallery images" in text
+    assert "show people whom the gallery does not show" in text
+    assert "row 3 (1/3.jpg)" in text
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ([], "type `genreid evaluate RUN --data DIR`"),
+        (["run"], "type `genreid evaluate RUN --data DIR`"),
+        (["--data", "d"], "type `genreid evaluate RUN --data DIR`"),
+        (["--query", "q"], "--gallery F is missing"),
+        (["--gallery", "g"], "--query F is missing"),
+        (["run", "--query", "q", "--gallery", "g"], "got some of both"),
+        (["--data", "d", "--query", "q"], "got some of both"),
+        (["--query", "q", "--gallery", "g", "--pooling", "lmp"], "hold embeddings already"),
+        (["--query", "q", "--gallery", "g", "--format", "folder"], "hold embeddings already"),
+    ],
+)
+def test_half_a_command_is_refused(typed: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        main(typed)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no feature file at .*q\.safetensors"):
+        main(words((tmp_path / "q.safetensors", tmp_path / "g.safetensors")))
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run folder with an untrained network."""
+    monkeypatch.setenv("GENREID_CACHE", str(tmp_path / "cache"))
+    torch.manual_seed(0)
+    config = BackboneConfig("test_resnet", weights="none")
+    facts = {"backbone": config_to_dict(config), "num_classes": 4, "size": list(SIZE)}
+    networks = {"identity": build_reid_network(config, 4)}
+    save_checkpoint(
+        tmp_path / "run" / "checkpoints" / "identity", CheckpointState("identity", 7, 7, facts), networks, {}
+    )
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("options", [[], ["--pooling", "lmp", "--precision", "fp32"]])
+def test_a_run_on_a_data_set(
+    run: Path, tmp_path: Path, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from genreid.cli.extract import main as extract  # noqa: PLC0415
+
+    market = draw_market1501(tmp_path / "market", pids=4)
+    assert main([str(run), "--data", str(market), "--json", *options]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    dataset = load_dataset(market)
+    assert answer["queries"] == len(dataset.query)
+    assert (
+        answer["gallery"] == sum(sample.pid != JUNK_PID for sample in dataset.gallery) < len(dataset.gallery)
+    )
+    files = tmp_path / "query.safetensors", tmp_path / "gallery.safetensors"
+    for split, file in zip(("query", "gallery"), files, strict=True):
+        extract([str(run), "--data", str(market), "--split", split, "--out", str(file), *options])
+    capsys.readouterr()
+    main(words(files, "--json"))
+    assert json.loads(capsys.readouterr().out) == pytest.approx(answer, abs=1e-9)
+
+
+def test_a_data_set_without_queries_is_refused(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import genreid.data.load  # noqa: PLC0415
+    from genreid.data.sample import ReidDataset  # noqa: PLC0415
+
+    only_junk = ReidDataset("folder", tmp_path, (), (), (Sample(tmp_path / "a.jpg", JUNK_PID, 1),))
+    monkeypatch.setattr(genreid.data.load, "load_dataset", lambda *_: only_junk)
+    with pytest.raises(ValueError, match="has 0 query and 0 gallery images; expected some of both"):
+        main([str(run), "--data", str(tmp_path)])
