@@ -95,6 +95,19 @@ def test_a_mask_moves_with_its_image(crop_padding: int) -> None:
     assert padded == (crop_padding > 0)
 
 
+@pytest.mark.parametrize("fill", [-1.0, 0.5])
+def test_what_a_shift_brings_in(fill: float) -> None:
+    plan = replace(PLAN, crop_padding=3, crop_fill=fill)
+    batch, grey = (image_set("source").batch(p, 0, CPU) for p in (plan, replace(plan, crop_fill=0.0)))
+    padding = (grey.images == 0).all(dim=1, keepdim=True)
+    assert padding.any()
+    torch.testing.assert_close(batch.images, torch.where(padding, fill, grey.images), rtol=0, atol=2e-7)
+    assert batch.masks is not None
+    assert grey.masks is not None
+    assert torch.equal(batch.masks, grey.masks)
+    assert not batch.masks[padding].any(), "what is brought in is background"
+
+
 def test_without_masks() -> None:
     images = image_set("source", masks=False)
     assert images.batch(replace(PLAN, crop_padding=2), 0, CPU).masks is None
@@ -155,6 +168,13 @@ def test_an_unreadable_image_needs_no_mask_and_is_never_drawn(market: Path, tmp_
     images = opened(market, samples, tmp_path / "masks")
     assert 2 not in images.usable.tolist()
     assert len(images.usable) == len(samples) - 1
+
+
+def test_an_image_whose_mask_cannot_be_read_is_never_drawn(market: Path, tmp_path: Path) -> None:
+    samples = load_dataset(market).train
+    (tmp_path / "masks" / samples[3].path.relative_to(market)).with_suffix(".png").write_bytes(b"no mask")
+    images = opened(market, samples, tmp_path / "masks")
+    assert images.usable.tolist() == [row for row in range(len(samples)) if row != 3]
 
 
 def test_missing_masks_are_named(market: Path, tmp_path: Path) -> None:

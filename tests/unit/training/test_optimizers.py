@@ -16,8 +16,9 @@ from tests.drawn_tensors import fill, normal, weights_of
 from tests.oracles.crgan_oracle import LiteralAdam, LiteralNesterov
 
 
-def build() -> ReidNetwork:
-    network = build_reid_network(BackboneConfig("test_resnet", weights="none"), 5).double()
+def build(bottleneck: int = 0) -> ReidNetwork:
+    config = BackboneConfig("test_resnet", weights="none", bottleneck=bottleneck)
+    network = build_reid_network(config, 5).double()
     fill(network, "identity")
     return network
 
@@ -58,12 +59,14 @@ def test_sgd_without_momentum() -> None:
         torch.testing.assert_close(parameter, before[name] - 0.01 * parameter.grad, rtol=0, atol=1e-15)
 
 
-def test_every_parameter_is_in_one_group() -> None:
-    network = build()
+@pytest.mark.parametrize("bottleneck", [0, 8])
+def test_every_parameter_is_in_one_group(bottleneck: int) -> None:
+    network = build(bottleneck)
     groups = make_sgd(network, SgdConfig()).param_groups
     ids = [id(parameter) for group in groups for parameter in group["params"]]
     assert sorted(ids) == sorted(id(parameter) for parameter in network.parameters())
-    assert {id(p) for p in groups[1]["params"]} == {id(p) for p in network.classifier.parameters()}
+    assert {id(p) for p in groups[0]["params"]} == {id(p) for p in network.backbone.parameters()}
+    assert [group["base_lr"] for group in groups] == [0.01, 0.01]
 
 
 @pytest.mark.parametrize("betas", [(0.5, 0.999), (0.9, 0.99)])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from genreid.training.schedules import generator_updates, linear_after_half, step_decay
+from genreid.training.schedules import generator_updates, linear_after_half, step_decay, warm_up
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,9 @@ def test_the_paper_updates_the_generator_90_000_times() -> None:
 def test_step_decay(step: int, factor: float) -> None:
     assert step_decay(step, 30_000, 0.5, (0.5, 0.75)) == pytest.approx(0.5 * factor, rel=1e-12)
     assert step_decay(step, 30_000, 0.5, ()) == 0.5
+
+
+@pytest.mark.parametrize(("step", "factor"), [(0, 0.1), (1, 0.19), (5, 0.55), (9, 0.91), (10, 1), (59, 1)])
+def test_warm_up(step: int, factor: float) -> None:
+    assert warm_up(step, 60, 10 / 60) == pytest.approx(factor, rel=1e-12)
+    assert warm_up(step, 60, 0.0) == 1
