@@ -1,8 +1,8 @@
 """What a camera makes of a scene: light, tone, haze, blur, noise, JPEG."""
 
 import io
-from functools import lru_cache
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +78,7 @@ def expose(scene: Floats, look: Look, moment: Moment, random: np.random.Generato
         moment: The light.
         random: Decides the noise.
     """
-    toned = scene @ _tone(look, moment)
+    toned = (scene.reshape(-1, 3) @ _tone(look, moment)).reshape(scene.shape)
     pixels = np.clip(toned, 0, 255, out=toned).astype(np.uint8)
     image = Image.fromarray(pixels).point(_curve(look) * 3)
     radius = look.blur * moment.motion * scene.shape[0] / 128

@@ -6,8 +6,6 @@ from typing import TypeVar
 
 import numpy as np
 
-Colour = tuple[int, int, int]
-"""Red, green, blue of 0-255."""
 ChoiceT = TypeVar("ChoiceT")
 
 
@@ -45,17 +43,3 @@ def weighted(random: np.random.Generator, choices: Sequence[tuple[ChoiceT, float
         if left < 0:
             return choice
     return choices[-1][0]
-
-
-def jittered(random: np.random.Generator, colour: Colour, most: int) -> Colour:
-    """Return a colour near another.
-
-    Args:
-        random: Decides.
-        colour: Where to begin.
-        most: Largest difference of a channel.
-    """
-    red, green, blue = (
-        min(255, max(0, value + int(random.integers(-most, most + 1)))) for value in colour
-    )
-    return red, green, blue

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from genreid.data.synthetic.chance import Colour
+from genreid.data.synthetic.colour import Colour
 from genreid.data.synthetic.mesh import SIDES, Floats
 from genreid.data.synthetic.wardrobe import Garment
 

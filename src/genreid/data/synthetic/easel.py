@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from genreid.data.synthetic.chance import Colour, jittered
+from genreid.data.synthetic.colour import Colour, jittered
 
 
 class Easel:
@@ -36,8 +36,12 @@ class Easel:
         """
         scale = self._pixels
         self._draw.rectangle(
-            (int(left * scale), int(top * scale), max(int(left * scale), int(right * scale) - 1),
-             max(int(top * scale), int(low * scale) - 1)),
+            (
+                int(left * scale),
+                int(top * scale),
+                max(int(left * scale), int(right * scale) - 1),
+                max(int(top * scale), int(low * scale) - 1),
+            ),
             fill=colour,
         )
 
@@ -74,9 +78,3 @@ class Easel:
     def finished(self, soft: float) -> Image.Image:
         """Return the picture, blurred by a sigma of `soft` shares of its height: out of focus."""
         return self._image.filter(ImageFilter.GaussianBlur(soft * self._pixels))
-
-
-def darker(colour: Colour, factor: float) -> Colour:
-    """Return a `colour` times a `factor`."""
-    red, green, blue = (min(255, int(value * factor)) for value in colour)
-    return red, green, blue

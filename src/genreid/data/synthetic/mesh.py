@@ -1,7 +1,8 @@
 """Painted tubes in space -> pixels and coverage, drawn by Pillow at several times the size and averaged.
 
-A tube is a row of elliptic rings; between two rings lie `SIDES` facets of one colour each. Space is in metres:
-x to the body's side, y up, z ahead. Facets that face away are left out; tubes are drawn from far to near.
+A tube is a row of elliptic rings; between two rings lie `SIDES` facets of one colour each. Space is in
+metres: x to the body's side, y up, z ahead. Facets that face away are left out; tubes are drawn from far to
+near.
 """
 
 from collections.abc import Sequence
@@ -139,8 +140,8 @@ def draw_tubes(tubes: Sequence[Tube], view: View, frame: Frame, size: tuple[int,
 def blank(size: tuple[int, int]) -> Image.Image:
     """Return an empty canvas, `FINER` times a picture of `size` (height, width).
 
-    Its four bands are red, green, blue and coverage (0 or 255). Pillow's name for four bands that are averaged
-    as they are is CMYK; of RGBA it would divide the colours by the coverage, at twice the time.
+    Its four bands are red, green, blue and coverage (0 or 255). Pillow's name for four bands that are
+    averaged as they are is CMYK; of RGBA it would divide the colours by the coverage, at twice the time.
     """
     return Image.new("CMYK", (size[1] * FINER, size[0] * FINER))
 
@@ -205,7 +206,8 @@ def _turn(view: View) -> Floats:
     down, level = np.sin(view.pitch), np.cos(view.pitch)
     turned = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
     tilted = np.array([[1, 0, 0], [0, level, -down], [0, down, level]])
-    return (tilted @ turned).astype(np.float32)
+    turn: Floats = (tilted @ turned).astype(np.float32)
+    return turn
 
 
 def _quads(flat: Floats, above: NDArray[np.int64]) -> Floats:
@@ -217,11 +219,12 @@ def _quads(flat: Floats, above: NDArray[np.int64]) -> Floats:
 def _area(corners: Floats) -> Floats:
     """Return twice the area of each facet [S,SIDES]: negative where it faces away."""
     first, second = corners[..., 2, :] - corners[..., 0, :], corners[..., 3, :] - corners[..., 1, :]
-    return second[..., 0] * first[..., 1] - second[..., 1] * first[..., 0]
+    area: Floats = second[..., 0] * first[..., 1] - second[..., 1] * first[..., 0]
+    return area
 
 
 def _shade(axes: Floats, view: View) -> Floats:
     """Return how bright [T,SIDES] the facets of each tube are."""
     normals = _MIDDLE_RIM @ axes
     towards = normals @ np.array(view.light, np.float32)
-    return view.ambient + view.direct * np.maximum(towards, 0)
+    return (view.ambient + view.direct * np.maximum(towards, 0)).astype(np.float32)

@@ -1,5 +1,7 @@
-"""A person in a pose -> painted tubes. Metres of a person of 1.75 m; x to the body's right as one sees it from
-the front, y up from the ground, z ahead."""
+"""A person in a pose -> painted tubes.
+
+In metres of a person of 1.75 m: x to the right of who stands before them, y up from the ground, z ahead.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,6 +15,7 @@ from genreid.data.synthetic.cloth import (
     strap_across,
     straps_of_backpack,
 )
+from genreid.data.synthetic.colour import Colour, darker
 from genreid.data.synthetic.mesh import Floats, Ring, Tube
 from genreid.data.synthetic.pose import Pose
 from genreid.data.synthetic.wardrobe import Person
@@ -109,9 +112,7 @@ def _trunk(person: Person, pose: Pose) -> Tube:
     ahead = pose.lean * (heights - HIP)
     rings = [
         Ring(0.0, y, z, w, d)
-        for y, z, w, d in zip(
-            heights.tolist(), ahead.tolist(), widths.tolist(), depths.tolist(), strict=True
-        )
+        for y, z, w, d in zip(heights.tolist(), ahead.tolist(), widths.tolist(), depths.tolist(), strict=True)
     ]
     painted = cloth(person.top, TRUNK_ROWS, person.top.second)
     if person.carried == "backpack":
@@ -318,12 +319,14 @@ def _skirt(person: Person, legs: Sequence[_Limb]) -> Tube:
 def _carried(person: Person, pose: Pose, arms: Sequence[_Limb]) -> list[Tube]:
     """Return the bag."""
     side, colour = (1 if person.right_handed else -1), person.carried_colour
-    dark = (colour[0] * 0.7, colour[1] * 0.7, colour[2] * 0.7)
+    dark = darker(colour, 0.7)
     hand = arms[1 if side > 0 else 0].lower
     match person.carried:
         case "backpack":
             z = -0.13 * person.build.girth - 0.1
-            return [_box(0, (1.47, 1.05), z + pose.lean * 0.4, (0.15, 0.1), (colour, colour, dark), nearer=0.16)]
+            return [
+                _box(0, (1.47, 1.05), z + pose.lean * 0.4, (0.15, 0.1), (colour, colour, dark), nearer=0.16)
+            ]
         case "shoulder bag":
             x = side * (0.21 * person.build.hips * person.build.girth + 0.03)
             return [_box(x, (1.02, 0.78), -0.02, (0.05, 0.15), (colour, colour, dark), nearer=0.24)]
@@ -344,7 +347,7 @@ def _box(
     ends: tuple[float, float],
     z: float,
     half: tuple[float, float],
-    colours: Sequence[tuple[float, float, float]],
+    colours: Sequence[Colour],
     nearer: float = 0.0,
 ) -> Tube:
     """Return a bag: a tube that closes at both ends."""

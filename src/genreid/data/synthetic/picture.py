@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from genreid.data.synthetic.camera import Moment, expose, moment_of
-from genreid.data.synthetic.chance import Colour, chance, one_of
-from genreid.data.synthetic.easel import darker
+from genreid.data.synthetic.chance import chance, one_of
+from genreid.data.synthetic.colour import Colour, darker
 from genreid.data.synthetic.mesh import FINER, Floats, Frame, Layer, View, as_layer, blank, draw_tubes
 from genreid.data.synthetic.networks import NETWORKS
 from genreid.data.synthetic.person import build_person
@@ -89,7 +89,9 @@ def take_picture(studio: Studio, shot: Shot) -> Picture:
         shot: What.
     """
     place = place_of(studio, shot.camid)
-    random = chance(studio.seed, studio.domain, "picture", shot.framing, shot.who + 2**31, shot.camid, shot.number)
+    random = chance(
+        studio.seed, studio.domain, "picture", shot.framing, shot.who + 2**31, shot.camid, shot.number
+    )
     walk = _walk(studio, shot)
     scene = scene_of(studio, shot.camid)
     picture = look_through(scene, beside(walk.window, random), studio.size)
@@ -163,7 +165,12 @@ def _frame(framing: Framing, random: np.random.Generator) -> Frame:
 
 
 def _draw(
-    person: Person, place: Place, heading: float, frame: Frame, size: tuple[int, int], random: np.random.Generator
+    person: Person,
+    place: Place,
+    heading: float,
+    frame: Frame,
+    size: tuple[int, int],
+    random: np.random.Generator,
 ) -> Layer:
     """Draw somebody who goes in about a direction."""
     heading = heading + float(random.normal(0, HEADING_JITTER / 2))
@@ -176,7 +183,8 @@ def _company(
     studio: Studio, place: Place, random: np.random.Generator
 ) -> tuple[Sequence[Layer], Sequence[Layer]]:
     """Draw what else there is: layers behind the person and before."""
-    behind, before = [], []
+    behind: list[Layer] = []
+    before: list[Layer] = []
     if random.random() < place.crowd:
         layer, in_front = _passer_by(studio, place, random)
         (before if in_front else behind).append(layer)

@@ -52,10 +52,14 @@ class Synthesis:
             ValueError: If a value does not fit; says which would.
         """
         _expect("--domain", self.domain, self.domain in NETWORKS, f"one of {', '.join(NETWORKS)}")
-        _expect("--pids", self.pids, 2 <= self.pids <= LARGEST_PID, f"2 to {LARGEST_PID}: half train, half test")
+        _expect(
+            "--pids", self.pids, 2 <= self.pids <= LARGEST_PID, f"2 to {LARGEST_PID}: half train, half test"
+        )
         _expect("--seed", self.seed, self.seed >= 0, "0 or more")
         for name, side in (("--height", self.height), ("--width", self.width)):
-            _expect(name, side, SMALLEST_SIDE <= side <= LARGEST_SIDE, f"{SMALLEST_SIDE} to {LARGEST_SIDE} pixels")
+            _expect(
+                name, side, SMALLEST_SIDE <= side <= LARGEST_SIDE, f"{SMALLEST_SIDE} to {LARGEST_SIDE} pixels"
+            )
         _expect("--images-per-camera", self.images_per_camera, 2 <= self.images_per_camera <= 100, "2 to 100")
 
     @property

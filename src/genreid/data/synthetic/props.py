@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from genreid.data.synthetic.chance import Colour, one_of
-from genreid.data.synthetic.easel import Easel, darker
+from genreid.data.synthetic.chance import one_of
+from genreid.data.synthetic.colour import Colour, darker
+from genreid.data.synthetic.easel import Easel
 
 Prop = Callable[[Easel, float, float, Colour], None]
 """Paints a thing at a place along the wall, with the height of the ground's far end, in a colour."""
@@ -45,17 +46,29 @@ def railing(easel: Easel, x: float, ground: float, colour: Colour) -> None:
 
 def tree(easel: Easel, x: float, ground: float, colour: Colour) -> None:
     """Paint a tree on an `easel` at `x`, growing from the `ground`, with leaves near a `colour`."""
-    easel.shape([(x - 0.035, ground + 0.08), (x + 0.045, ground + 0.08), (x + 0.025, 0), (x - 0.015, 0)], (86, 66, 48))
+    easel.shape(
+        [(x - 0.035, ground + 0.08), (x + 0.045, ground + 0.08), (x + 0.025, 0), (x - 0.015, 0)], (86, 66, 48)
+    )
     for _ in range(90):
         shade = easel.near(darker(colour, easel.between(0.6, 1.2)), 16)
-        easel.blot(x + easel.between(-0.28, 0.28), easel.between(-0.05, ground * 0.55), easel.between(0.015, 0.06), shade)
+        easel.blot(
+            x + easel.between(-0.28, 0.28),
+            easel.between(-0.05, ground * 0.55),
+            easel.between(0.015, 0.06),
+            shade,
+        )
 
 
 def bush(easel: Easel, x: float, ground: float, colour: Colour) -> None:
     """Paint a bush on an `easel` at `x`, on the `ground`, with leaves near a `colour`."""
     for _ in range(70):
         shade = easel.near(darker(colour, easel.between(0.55, 1.15)), 16)
-        easel.blot(x + easel.between(-0.2, 0.2), ground + 0.04 - easel.between(0, 0.28), easel.between(0.012, 0.045), shade)
+        easel.blot(
+            x + easel.between(-0.2, 0.2),
+            ground + 0.04 - easel.between(0, 0.28),
+            easel.between(0.012, 0.045),
+            shade,
+        )
 
 
 def bench(easel: Easel, x: float, ground: float, colour: Colour) -> None:
@@ -110,7 +123,9 @@ def stall(easel: Easel, x: float, ground: float, colour: Colour) -> None:
     easel.box(x + 0.02, ground - 0.16, x + 0.78, ground + 0.05, (132, 98, 64))
     for _ in range(40):
         fruit = one_of(easel.random, ((214, 60, 40), (236, 160, 40), (120, 168, 60), (232, 214, 90)))
-        easel.blot(x + easel.between(0.04, 0.76), ground - easel.between(0.14, 0.2), 0.02, easel.near(fruit, 20))
+        easel.blot(
+            x + easel.between(0.04, 0.76), ground - easel.between(0.14, 0.2), 0.02, easel.near(fruit, 20)
+        )
 
 
 def pillar(easel: Easel, x: float, ground: float, colour: Colour) -> None:

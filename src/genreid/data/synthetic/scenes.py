@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image
 
 from genreid.data.synthetic.camera import Look
-from genreid.data.synthetic.chance import Colour, one_of
+from genreid.data.synthetic.chance import one_of
+from genreid.data.synthetic.colour import Colour
 from genreid.data.synthetic.easel import Easel
 from genreid.data.synthetic.mesh import Floats
 from genreid.data.synthetic.props import PROPS

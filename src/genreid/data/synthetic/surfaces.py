@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from genreid.data.synthetic.chance import Colour
-from genreid.data.synthetic.easel import Easel, darker
+from genreid.data.synthetic.colour import Colour, darker
+from genreid.data.synthetic.easel import Easel
 
 Painter = Callable[[Easel, float, Colour, Colour], None]
 """Paints a wall down to a height, or a ground from it, in two colours."""
@@ -69,7 +69,9 @@ def glass(easel: Easel, end: float, colour: Colour, frame: Colour) -> None:
         easel.box(x, 0, x + width - 0.02, end - 0.05, easel.near(colour, 22))
         for _ in range(3):
             left, top = x + easel.between(0, 0.2), easel.between(0.1, end)
-            easel.box(left, top, min(left + 0.08, x + width - 0.02), end - 0.05, easel.near(darker(colour, 0.7), 30))
+            easel.box(
+                left, top, min(left + 0.08, x + width - 0.02), end - 0.05, easel.near(darker(colour, 0.7), 30)
+            )
         easel.shape([(x, 0.3), (x + 0.15, 0), (x + 0.2, 0), (x, 0.4)], darker(colour, 1.25))
         x += width
 
@@ -92,7 +94,12 @@ def hedge(easel: Easel, end: float, colour: Colour, gap: Colour) -> None:
     easel.box(0, 0, easel.width, end, gap)
     for _ in range(STREWN * 2):
         x, y = easel.between(0, easel.width), easel.between(0, end)
-        easel.blot(x, min(y, end - 0.015), easel.between(0.008, 0.03), easel.near(darker(colour, easel.between(0.5, 1.2)), 14))
+        easel.blot(
+            x,
+            min(y, end - 0.015),
+            easel.between(0.008, 0.03),
+            easel.near(darker(colour, easel.between(0.5, 1.2)), 14),
+        )
 
 
 def sky_and_houses(easel: Easel, end: float, colour: Colour, sky: Colour) -> None:
@@ -141,7 +148,9 @@ def crossing(easel: Easel, start: float, colour: Colour, marking: Colour) -> Non
     asphalt(easel, start, colour, colour)
     x = 0.0
     while x < easel.width:
-        easel.shape([(x, start + 0.08), (x + 0.1, start + 0.08), (x + 0.22, 1), (x + 0.06, 1)], easel.near(marking, 8))
+        easel.shape(
+            [(x, start + 0.08), (x + 0.1, start + 0.08), (x + 0.22, 1), (x + 0.06, 1)], easel.near(marking, 8)
+        )
         x += 0.26
 
 

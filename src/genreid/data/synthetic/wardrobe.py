@@ -5,10 +5,20 @@ from typing import Literal
 
 import numpy as np
 
-from genreid.data.synthetic.chance import Colour, jittered, one_of, weighted
+from genreid.data.synthetic.chance import one_of, weighted
+from genreid.data.synthetic.colour import Colour, jittered
 
 Pattern = Literal[
-    "plain", "hoops", "wide hoops", "pinstripes", "checks", "tartan", "front print", "back print", "yoke", "open"
+    "plain",
+    "hoops",
+    "wide hoops",
+    "pinstripes",
+    "checks",
+    "tartan",
+    "front print",
+    "back print",
+    "yoke",
+    "open",
 ]
 """How a garment's second colour lies on it; `open` is a jacket that shows what is worn under it."""
 Sleeves = Literal["none", "short", "long"]
@@ -209,7 +219,12 @@ _CUTS_OF_WOMEN: tuple[tuple[HairCut, float], ...] = (
     ("ponytail", 2.5),
     ("bun", 1.0),
 )
-_CUTS_OF_MEN: tuple[tuple[HairCut, float], ...] = (("bald", 1.0), ("short", 7.0), ("full", 2.0), ("long", 0.4))
+_CUTS_OF_MEN: tuple[tuple[HairCut, float], ...] = (
+    ("bald", 1.0),
+    ("short", 7.0),
+    ("full", 2.0),
+    ("long", 0.4),
+)
 _HATS: tuple[tuple[Hat, float], ...] = (("none", 8.0), ("cap", 1.2), ("beanie", 0.8), ("brimmed", 0.5))
 _CARRIED: tuple[tuple[Carried, float], ...] = (
     ("nothing", 3.5),

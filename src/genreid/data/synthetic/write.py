@@ -51,6 +51,9 @@ def synthesize(root: Path, masks: Path, synthesis: Synthesis, *, shown: bool = T
     """
     _claim(root, masks, synthesis)
     planned = plan(synthesis)
+    for folder in (TRAIN, QUERY, GALLERY):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        (masks / folder).mkdir(parents=True, exist_ok=True)
     kept = 0
     with progress_of("drawing people", len(planned), shown=shown) as advance:
         for item in planned:
@@ -62,7 +65,7 @@ def synthesize(root: Path, masks: Path, synthesis: Synthesis, *, shown: bool = T
 def _claim(root: Path, masks: Path, synthesis: Synthesis) -> None:
     """Leave a note of what is made, or compare with the one that is there."""
     folders = [root / name for name in (TRAIN, QUERY, GALLERY)]
-    if any(masks.absolute().is_relative_to(folder.absolute()) for folder in (*folders,)) or masks == root:
+    if any(masks.absolute().is_relative_to(folder.absolute()) for folder in folders) or masks == root:
         message = f"the masks' folder {masks} lies among the images of {root}; choose another with --masks"
         raise ValueError(message)
     text = json.dumps({"version": VERSION, **asdict(synthesis)}, indent=1) + "\n"
@@ -73,6 +76,7 @@ def _claim(root: Path, masks: Path, synthesis: Synthesis) -> None:
         what = f"made with other options (see {note})" if note.exists() else "of another origin"
         message = f"{root} holds a data set {what}; choose an empty folder, or delete that one first"
         raise ValueError(message)
+    root.mkdir(parents=True, exist_ok=True)
     _write_whole(note, text.encode())
 
 
@@ -97,10 +101,9 @@ def _one_bit_png(mask: NDArray[np.uint8]) -> bytes:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file beside its place and rename it: nobody sees half of it."""
+    """Write a file beside its place in a folder that is there, and rename it: nobody sees half of it."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(content)
         part.replace(path)
     except OSError:
