@@ -82,13 +82,22 @@ class AdaptJob:
     """crgan; crgan_single: without dual condition; cut_paste; none: stage III on real source images."""
     pretrained: Path | None = None
     """Another run whose stage I (and nothing else) is taken over."""
+    parser_model: Path | None = None
+    """File of the person-mask network, where it cannot be fetched; see `genreid mask --help`."""
 
 
 class RecordedRun(NamedTuple):
-    """What a run folder remembers: what was asked for, and the settings."""
+    """What a run folder remembers.
+
+    Attributes:
+        job: What was asked for.
+        config: All settings.
+        held_out: Source people that were kept out.
+    """
 
     job: AdaptJob
     config: AdaptConfig
+    held_out: int
 
 
 @dataclass(frozen=True)
@@ -124,24 +133,21 @@ def adapt(job: AdaptJob, options: RunOptions, config: AdaptConfig) -> Outcome:
     )
     session = Session(job.out, options.seed, options.max_minutes)
     bench = Workbench(config, options.seed, compute)
-    if job.pretrained is not None:
-        _take_over_stage_one(job.pretrained, job.out)
     with RunLog(job.out) as log:
         finished = _run(job, inputs, bench, session, log)
     return session.end(finished=finished)
 
 
-def open_domains(job: AdaptJob, config: AdaptConfig) -> Domains:
+def open_domains(recorded: RecordedRun) -> Domains:
     """Open source and target as a run sees them; masks that are missing are made.
 
     Args:
-        job: Source, target, masks.
-        config: All settings.
+        recorded: What the run was asked to do.
 
     Raises:
         ValueError: If a data set is gone or holds too little.
     """
-    return _domains_of(job, _read_inputs(job, 0), config)
+    return _domains_of(recorded.job, _read_inputs(recorded.job, recorded.held_out), recorded.config)
 
 
 def job_of_run(run: Path) -> RecordedRun:
@@ -162,7 +168,8 @@ def job_of_run(run: Path) -> RecordedRun:
     job = config_from_dict(AdaptJob, {**given, "out": str(run)}, source=str(run / "job.json"))
     path = run / "config.yaml"
     settings = merge_mappings(config_to_dict(AdaptConfig()), read_yaml_mapping(path))
-    return RecordedRun(job, config_from_dict(AdaptConfig, settings, source=str(path)))
+    config = config_from_dict(AdaptConfig, settings, source=str(path))
+    return RecordedRun(job, config, int(record.get("holdout", 0)))
 
 
 def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, session: Session, log: RunLog) -> bool:
@@ -170,20 +177,19 @@ def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, session: Session, log
     domains = _domains_of(job, inputs, bench.config)
     domains.source.to_device(bench.compute.device)
     domains.target.to_device(bench.compute.device)
+    if job.pretrained is not None:
+        _take_over_stage_one(job.pretrained, job.out)
 
     # Stage I: D_id learns the source people, D_cam the target's cameras.
     identity = identity_stage(bench.config.baseline, domains.source, bench.seed, bench.compute)
-    _check_taken_over(session.run, identity)
     if not run_stage(identity, session, log):
         return False
     needs_camera = (
         job.renderer in GENERATORS and domains.cameras_known and bench.config.stage2.weights.camera > 0
     )
     camera = camera_stage(bench, domains.target) if needs_camera else None
-    if camera is not None:
-        _check_taken_over(session.run, camera)
-        if not run_stage(camera, session, log):
-            return False
+    if camera is not None and not run_stage(camera, session, log):
+        return False
 
     # Stage II: G and D_d learn, D_id and D_cam are frozen.
     renderer = make_renderer(job.renderer, bench.config)
@@ -218,11 +224,9 @@ def _domains_of(job: AdaptJob, inputs: _Inputs, config: AdaptConfig) -> Domains:
     source_masks = target_masks = None
     if job.renderer != "none":
         source_masks = job.source_masks or _make_masks(
-            inputs.source_samples, inputs.source.root, job.out / "masks" / "source"
+            inputs.source_samples, inputs.source.root, job, "source"
         )
-        target_masks = job.target_masks or _make_masks(
-            inputs.target.train, inputs.target.root, job.out / "masks" / "target"
-        )
+        target_masks = job.target_masks or _make_masks(inputs.target.train, inputs.target.root, job, "target")
     size = config.image.size
     pids = [sample.pid for sample in inputs.source_samples]
     camids = [sample.training_camid for sample in inputs.target.train]
@@ -235,12 +239,16 @@ def _domains_of(job: AdaptJob, inputs: _Inputs, config: AdaptConfig) -> Domains:
             job.target,
             "cameras are unknown" if UNKNOWN_CAMID in target.classes else "one camera",
         )
+    for name, images in (("source", source), ("target", target)):
+        if len(images.usable) < len(images.labels):
+            logger.warning("%s: %d of %d images can be used", name, len(images.usable), len(images.labels))
     return Domains(source, target, known)
 
 
-def _make_masks(samples: Sequence[Sample], root: Path, out: Path) -> Path:
+def _make_masks(samples: Sequence[Sample], root: Path, job: AdaptJob, domain: str) -> Path:
     """Make person masks where the user gave none; masks that are there are kept."""
-    make_masks(samples, root, out, load_blazepose())
+    out = job.out / "masks" / domain
+    make_masks(samples, root, out, load_blazepose(job.parser_model))
     return out
 
 
@@ -249,28 +257,16 @@ def _take_over_stage_one(other: Path, run: Path) -> None:
     for stage in ("identity", "camera"):
         folder = run / "checkpoints" / stage
         found = load_newest(other / "checkpoints" / stage)
-        if folder.exists() or (found is None and stage == "camera"):
+        if load_newest(folder) is not None or (found is None and stage == "camera"):
             continue
         if found is None or not found.state.finished:
             msg = f"--pretrained {other}: no finished stage I there; finish that run first"
             raise ValueError(msg)
-        shutil.copytree(
-            other / "checkpoints" / stage / f"{found.state.step:08d}", folder / f"{found.state.step:08d}"
-        )
-
-
-def _check_taken_over(run: Path, stage: Stage) -> None:
-    """Refuse a checkpoint of stage I that was made of other data or with other networks."""
-    found = load_newest(run / "checkpoints" / stage.name)
-    if found is None:
-        return
-    wrong = [name for name, value in stage.facts.items() if found.state.facts.get(name) != value]
-    if wrong:
-        lines = "\n".join(
-            f"  {name}: {found.state.facts.get(name)} there, {stage.facts[name]} here" for name in wrong
-        )
-        msg = f"{run}: the checkpoint of stage {stage.name} is of other data or settings:\n{lines}"
-        raise ValueError(msg)
+        name = f"{found.state.step:08d}"
+        draft = folder / f".draft-{name}"
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.copytree(other / "checkpoints" / stage / name, draft)
+        draft.rename(folder / name)
 
 
 def _network(stage: Stage, name: str, kind: type[NetworkT]) -> NetworkT:
@@ -296,7 +292,7 @@ def _dual(renderer: RendererName, config: AdaptConfig) -> bool:
 def _plain(job: AdaptJob) -> dict[str, Any]:
     """Return what a run remembers of its job."""
     return {
-        name: str(value) if isinstance(value, Path) else value
+        name: str(value.resolve()) if isinstance(value, Path) else value
         for name, value in asdict(job).items()
         if name != "out"
     }

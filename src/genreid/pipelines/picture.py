@@ -46,10 +46,10 @@ def picture_renderings(run: Path, options: SheetOptions) -> Path:
     Raises:
         ValueError: If the run has no generator yet, or its data sets are gone.
     """
-    job, config = job_of_run(run)
+    recorded = job_of_run(run)
     renderer = load_renderer(run)
     compute = choose_compute(options.device)
-    domains = open_domains(job, config)
+    domains = open_domains(recorded)
     network = compute.place(renderer.network).eval()
     pair = draw_pairs(domains, PairPlan(options.count, options.seed, "pictures"), 0, compute.device).pair
     path = options.out or run / "images" / f"renderings-seed{options.seed}.png"

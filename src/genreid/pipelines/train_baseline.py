@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from torch import nn
+
 from genreid.data.batch import open_image_set
 from genreid.data.load import load_dataset
 from genreid.data.reader_options import ReaderOptions
@@ -55,7 +57,11 @@ def train_baseline(job: BaselineJob, options: RunOptions, config: BaselineConfig
     compute = choose_compute(options.device, options.precision)
     dataset = load_dataset(job.data, job.format, ReaderOptions(pattern=job.pattern))
     samples = training_people(dataset, job.split, options.holdout)
-    record = {name: str(v) if isinstance(v, Path) else v for name, v in asdict(job).items() if name != "out"}
+    record = {
+        name: str(v.resolve()) if isinstance(v, Path) else v
+        for name, v in asdict(job).items()
+        if name != "out"
+    }
     open_run(
         job.out,
         config,
@@ -68,8 +74,17 @@ def train_baseline(job: BaselineJob, options: RunOptions, config: BaselineConfig
     stage = identity_stage(config, images, options.seed, compute)
     if job.init is not None:
         start = load_reid_network(job.init).network
-        stage.networks["identity"].get_submodule("backbone").load_state_dict(start.backbone.state_dict())
+        _start_from(stage.networks["identity"].get_submodule("backbone"), start.backbone, job.init)
     session = Session(job.out, options.seed, options.max_minutes)
     with RunLog(job.out) as log:
         finished = run_stage(stage, session, log)
     return session.end(finished=finished)
+
+
+def _start_from(backbone: nn.Module, other: nn.Module, run: Path) -> None:
+    """Copy the weights of another run's backbone."""
+    shapes = [{name: value.shape for name, value in net.state_dict().items()} for net in (backbone, other)]
+    if shapes[0] != shapes[1]:
+        msg = f"--init {run}: that run has another backbone; give the same --backbone.name here"
+        raise ValueError(msg)
+    backbone.load_state_dict(other.state_dict())

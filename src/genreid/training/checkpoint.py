@@ -18,6 +18,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from genreid import __version__
+
 logger = logging.getLogger(__name__)
 
 KEPT = 3
@@ -119,6 +121,7 @@ def save_checkpoint(
     )
     sums = {name: _sha256(draft / name) for name in (_NETWORKS, _OPTIMIZERS)}
     record = {
+        "version": __version__,
         "stage": state.stage,
         "step": state.step,
         "iterations": state.iterations,

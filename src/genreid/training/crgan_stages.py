@@ -84,9 +84,11 @@ def camera_stage(bench: Workbench, target: ImageSet) -> Stage:
         return camera_step(setup, batch.images, batch.labels)
 
     facts = {
+        "camera": config_to_dict(bench.config.camera),
         "num_cameras": len(target.classes),
         "target": target.fingerprint,
         "size": list(bench.config.image.size),
+        "settings": config_to_dict(config),
     }
     return Stage("camera", config.iterations, step, {"camera": network}, {"camera": setup.optimizer}, facts)
 
@@ -127,7 +129,12 @@ def rendering_stage(
         return rendering_step(setup, batch, number)
 
     facts = identity_facts(bench.config.baseline, domains.source)
-    facts |= {"generator": config_to_dict(bench.config.generator), "target": domains.target.fingerprint}
+    facts |= {
+        "generator": config_to_dict(bench.config.generator),
+        "domain": config_to_dict(bench.config.domain),
+        "target": domains.target.fingerprint,
+        "settings": config_to_dict(config),
+    }
     networks = {"generator": generator, "domain": domain}
     optimizers = {"generator": setup.optimizers.generator, "domain": setup.optimizers.domain}
     return Stage("rendering", config.iterations, step, networks, optimizers, facts)
@@ -155,7 +162,8 @@ def finetuning_stage(bench: Workbench, domains: Domains, identity: ReidNetwork, 
         images = torch.cat((batch.pair.source[:real], rendering.image[real:])) if real else rendering.image
         return identity_step(setup, images, batch.source_labels, number)
 
-    facts = identity_facts(bench.config.baseline, domains.source) | {"target": domains.target.fingerprint}
+    facts = identity_facts(bench.config.baseline, domains.source)
+    facts |= {"target": domains.target.fingerprint, "settings": config_to_dict(config)}
     return Stage(
         "finetuning", config.iterations, step, {"identity": identity}, {"identity": setup.optimizer}, facts
     )

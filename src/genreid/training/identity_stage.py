@@ -41,7 +41,7 @@ def identity_stage(config: BaselineConfig, source: ImageSet, seed: int, compute:
         step,
         {"identity": network},
         {"identity": setup.optimizer},
-        identity_facts(config, source),
+        identity_facts(config, source) | {"settings": config_to_dict(config.identity)},
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ class IdentityConfig:
     """Value of the pixels that a shift brings in, from -1 (black) to 1; 0 = mid grey."""
     warm_up: float = 0.0
     """Share of the stage in which the loss's weight rises from a tenth to 1; CR-GAN: none."""
-    batch_norm: str = "train"
+    batch_norm: Literal["train", "frozen"] = "train"
     """`train`: statistics of the batch, running averages updated; `frozen`: the stored statistics stay."""
 
     def __post_init__(self) -> None:

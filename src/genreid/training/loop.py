@@ -6,6 +6,7 @@ run that is killed and resumed ends in the same weights.
 """
 
 import hashlib
+import json
 import logging
 import signal
 import time
@@ -109,6 +110,7 @@ class Session:
                 raise KeyboardInterrupt
             self.stop_reason = f"{signal.Signals(number).name} was received"
             self.interrupted = True
+            logger.warning("%s: stopping after this step; once more to stop without saving", self.stop_reason)
 
         before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -133,12 +135,12 @@ def run_stage(stage: Stage, session: Session, log: RunLog) -> bool:
         FloatingPointError: If a loss term is not finite; the message names step, terms and last checkpoint.
     """
     folder = session.run / "checkpoints" / stage.name
-    step = saved = _restore(stage, folder)
+    first = step = saved = _restore(stage, folder)
     pending: list[Mapping[str, Tensor]] = []
     last_save = time.monotonic()
     with session.catching_signals(), StageProgress(stage.name, stage.iterations, done=step) as progress:
-        stopping = session.must_stop()
-        while step < stage.iterations and not stopping:
+        stopping = False
+        while step < stage.iterations and not (stopping and step > first):  # no session without a step
             seed_everything(session.seed, stage.name, step)
             pending.append(stage.step(step))
             step += 1
@@ -172,11 +174,12 @@ def _restore(stage: Stage, folder: Path) -> int:
     checkpoint = load_newest(folder)
     if checkpoint is None:
         return 0
-    if checkpoint.state.iterations != stage.iterations:
-        msg = (
-            f"{folder} was begun with {checkpoint.state.iterations} iterations, "
-            f"now {stage.iterations} are asked for; use the first number, or another --out"
-        )
+    there = {"iterations": checkpoint.state.iterations, **checkpoint.state.facts}
+    here = json.loads(json.dumps({"iterations": stage.iterations, **stage.facts}))
+    changed = [name for name, value in here.items() if there.get(name) != value]
+    if changed:
+        lines = "\n".join(f"  {name}: {there.get(name)} there, {here[name]} now" for name in changed)
+        msg = f"{folder} is of other data or settings:\n{lines}\nuse the first ones, or another --out"
         raise ValueError(msg)
     for name, network in stage.networks.items():
         network.load_state_dict(checkpoint.network(name))

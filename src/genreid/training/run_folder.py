@@ -63,6 +63,8 @@ class LoadedRenderer:
 def open_run(run: Path, config: "DataclassInstance", job: Mapping[str, Any]) -> None:
     """Make a run folder, or make sure that the one there was begun with the same settings.
 
+    Settings count from the first checkpoint on: a command that failed before can be mended and given again.
+
     Args:
         run: The folder.
         config: The resolved configuration.
@@ -72,8 +74,8 @@ def open_run(run: Path, config: "DataclassInstance", job: Mapping[str, Any]) -> 
         ValueError: If the folder belongs to a run with other settings; the differences are named.
     """
     job = json.loads(json.dumps(dict(job)))
-    if not (run / "job.json").exists():
-        if run.exists() and any(run.iterdir()):
+    if not any((run / "checkpoints").glob("*/[0-9]*")):
+        if run.exists() and any(run.iterdir()) and not (run / "job.json").exists():
             msg = f"{run} is not empty and holds no run; give --out a new or empty folder"
             raise ValueError(msg)
         run.mkdir(parents=True, exist_ok=True)

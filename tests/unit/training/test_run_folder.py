@@ -57,6 +57,7 @@ def test_the_same_settings_resume(tmp_path: Path) -> None:
 def test_other_settings_are_refused_and_named(tmp_path: Path) -> None:
     run = tmp_path / "run"
     open_run(run, Settings(), JOB)
+    (run / "checkpoints" / "identity" / "00000020").mkdir(parents=True)
     other = replace(Settings(), iterations=31, inner=Inner(drop_at=(0.5,)))
     with pytest.raises(ValueError, match="was begun with other settings") as caught:
         open_run(run, other, {**JOB, "seed": 1})
@@ -66,6 +67,12 @@ def test_other_settings_are_refused_and_named(tmp_path: Path) -> None:
     assert "  seed: 0 there, 1 now" in lines
     assert len(lines) == 5, "what is the same is not named"
     assert "another --out" in lines[-1]
+
+
+def test_before_the_first_checkpoint_settings_may_be_mended(tmp_path: Path) -> None:
+    open_run(tmp_path / "run", Settings(), JOB)
+    open_run(tmp_path / "run", Settings(), {**JOB, "seed": 1})
+    assert read_job(tmp_path / "run")["seed"] == 1
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
