@@ -81,16 +81,20 @@ def _compile(function: Callable[P, R]) -> Callable[P, R]:
 def _copy_unless_junk(
     values: NDArray[Real], distances: NDArray[Real], mask: NDArray[Real], begin: np.uint64, size: np.uint64
 ) -> np.int32:
-    """Copy `size` distances with NaN for junk (mask NaN, else 0); return how many were NaN before.
+    """Copy `size` distances with NaN for junk (mask NaN, else 0; empty: no junk); return how many were NaN.
 
     Here and below, bounds are unsigned: the compiler need not think of indices that count from the end, and
     without slices nobody counts references.
     """
-    bad = np.int32(0)  # 32 bits, as wide as a float32: the loop becomes vector instructions
+    bad = np.int32(0)  # 32 bits, as wide as a float32: the loops become vector instructions
+    if mask.size == 0:
+        for i in range(size):
+            bad = np.int32(bad + np.int32(np.isnan(distances[begin + i])))
+            values[i] = distances[begin + i]
+        return bad
     for i in range(size):
-        distance = distances[begin + i]
-        bad = np.int32(bad + np.int32(np.isnan(distance)))
-        values[i] = distance + mask[begin + i]
+        bad = np.int32(bad + np.int32(np.isnan(distances[begin + i])))
+        values[i] = distances[begin + i] + mask[begin + i]
     return bad
 
 
@@ -255,7 +259,7 @@ def _place_row(
             return False
         if entry < own.size and own[entry] == i:
             entry += 1
-        elif mask[i] == 0 and distances[i] <= distance[-1]:
+        elif (mask.size == 0 or mask[i] == 0) and distances[i] <= distance[-1]:
             steps[_place(distance, image, distances[i], i)] += 1
     _add_up(steps, nearer)
     return True
@@ -274,7 +278,7 @@ def count_in_distances(
 
     Args:
         distances: [q, G], float32 or float64.
-        mask: [G], NaN for junk, else 0.
+        mask: [G], NaN for junk, else 0; empty if there is no junk.
         own: Gallery images of the query's person, which are never wrong.
         correct: Those that are right; lists of more than `FEW` sorted by (distance, gallery row).
         rows: First and last + 1 of the queries to work on.

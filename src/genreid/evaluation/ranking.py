@@ -214,7 +214,7 @@ def _rank_by_distances(
     for row in np.flatnonzero(np.diff(pairs.start) > counting.FEW):
         images = pairs.image[pairs.start[row] : pairs.start[row + 1]]
         images[:] = images[np.argsort(distances[row, images], kind="stable")]
-    mask = np.where(junk, np.nan, 0.0).astype(distances.dtype)
+    mask = np.where(junk if junk.any() else junk[:0], np.nan, 0.0).astype(distances.dtype)
     nearer = np.zeros(len(pairs.image), np.int64)
 
     def count(first: int, last: int) -> int:
