@@ -9,12 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
-import timm
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genreid.models.depthwise import use_float32_for_depthwise
 from genreid.models.pretrained import architecture, load_backbone_weights
 
 _PROBE_SIZE = 128
@@ -186,6 +184,8 @@ def build_reid_network(config: BackboneConfig, num_classes: int) -> ReidNetwork:
     if num_classes < 1:
         msg = f"got {num_classes} classes, expected at least one person in the training data"
         raise ValueError(msg)
+    from genreid.models.depthwise import use_float32_for_depthwise  # noqa: PLC0415 - it needs timm
+
     backbone = _create_backbone(config.name)
     use_float32_for_depthwise(backbone)
     load_backbone_weights(backbone, config.name, config.weights)
@@ -211,6 +211,8 @@ def input_statistics(name: str) -> InputStatistics:
     """
     if name.startswith(_LITE_PREFIX):
         return InputStatistics((_LITE_MEAN,) * 3, (_LITE_STD,) * 3)
+    import timm  # noqa: PLC0415 - seconds that only a network needs
+
     config = timm.models.get_pretrained_cfg(name)
     if config is None:
         msg = f"got backbone {name!r}, of which timm knows nothing; type --backbone.name resnet50.tv_in1k"
@@ -222,6 +224,8 @@ def input_statistics(name: str) -> InputStatistics:
 
 def _create_backbone(name: str) -> nn.Module:
     """Return timm's network without weights and without a head, or say why it will not do."""
+    import timm  # noqa: PLC0415 - seconds that only a network needs
+
     try:
         backbone = timm.create_model(name, pretrained=False, num_classes=0)
     except (RuntimeError, ValueError) as error:

@@ -13,7 +13,6 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import cast
 
-import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -128,6 +127,8 @@ def packaged_state_dict(name: str) -> StateDict:
     if digest != known.sha256:
         msg = f"{path}: got SHA-256 {digest}, expected {known.sha256}; reinstall it: {known.install}"
         raise ValueError(msg)
+    import timm  # noqa: PLC0415 - seconds that only a network needs
+
     return to_timm_names(read_state_dict(path), timm.create_model(architecture(name)))
 
 
@@ -255,6 +256,8 @@ def to_timm_names(state: Mapping[str, Tensor], network: nn.Module) -> StateDict:
 
 def _hub_state_dict(name: str) -> StateDict:
     """Download (or take from the hub's cache) the weights of a tagged timm name."""
+    import timm  # noqa: PLC0415 - seconds that only a network needs
+
     try:
         network = timm.create_model(name, pretrained=True, num_classes=0)
     except (OSError, RuntimeError, ValueError) as error:
