@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from genreid.data.load import READERS, load_dataset
-from genreid.data.reader_options import Boxes, MsmtTrain, Protocol, ReaderOptions
+from genreid.data.reader_options import Boxes, MsmtTrain, Protocol, ReaderOptions, describe_variants
 
 
 def main(argv: Sequence[str]) -> int:
@@ -21,8 +21,8 @@ def main(argv: Sequence[str]) -> int:
         argv: The words after `data`.
 
     Returns:
-        0 if all went well; `check`: 0 if the data set can train or evaluate, whatever else was found, 1 if
-        nothing of it is usable.
+        0 if all went well; `check`: 0 if the data set can train, be it as an unlabelled target only, or
+        evaluate, whatever else was found; 1 if nothing of it is usable.
 
     Raises:
         ValueError: If there is no data set that can be read or written; says what to type.
@@ -42,7 +42,7 @@ def _check(options: argparse.Namespace) -> int:
     dataset = load_dataset(options.directory, options.format, _reader_options(options))
     check = check_dataset(dataset, options.masks, options.workers)
     _write(json.dumps(as_json(check), indent=2) + "\n" if options.json else as_text(check))
-    return 0 if check.can_train or check.can_evaluate else 1
+    return 0 if check.can_train or check.source_people_of_all > 1 or check.can_evaluate else 1
 
 
 def _synthesize(options: argparse.Namespace) -> int:
@@ -95,17 +95,16 @@ def _add_check(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         description=(
             "Counts images, people, cameras, junk and distractors; decodes every image and names those that "
             "cannot be read, names that do not fit, and queries with no correct gallery image, with the "
-            "reason; says how to mend each. Ends with 0 if the data set can train or evaluate, 1 if nothing "
-            "of it is usable, 2 if there is no data set."
+            "reason; says how to mend each. Ends with 0 if the data set can train (as a source, or at least "
+            "as an unlabelled target) or evaluate, 1 if nothing of it is usable, 2 if there is no data set."
         ),
     )
     add = check.add_argument
     add("directory", type=Path, metavar="DIR", help="the data set's folder, or a table (.csv)")
     add(
         "--format",
-        choices=tuple(READERS),
         metavar="F",
-        help=f"one of {', '.join(READERS)}; default: recognised",
+        help=f"one of {', '.join(READERS)}; default: recognised. With variants: {describe_variants()}",
     )
     add("--json", action="store_true", help="answer in JSON")
     add("--masks", type=Path, metavar="MASKS", help="also check that every image has a person mask here")

@@ -114,6 +114,12 @@ RAIL_SHARE = 0.35
 """Where a camera looks over a railing: share of pictures with it before the person's legs."""
 IN_FRONT_SHARE = 0.35
 """Share of the other people who are nearer to the camera."""
+USUAL = Frame(0.9, 0.5, 0.5)
+"""Where a detector puts a person into its box, on average."""
+CROP_JITTER = (0.035, 0.045, 0.018)
+"""Sigmas of height and centre (across, down) about it: detectors are no better."""
+HEIGHTS = (0.78, 1.02)
+"""Least and largest height of a person in a good crop."""
 PASSERS_BY = 40
 """People without identity who are about in a domain."""
 
@@ -160,8 +166,8 @@ def _frame(framing: Framing, random: np.random.Generator) -> Frame:
             0.5 + side * float(random.uniform(0.25, 0.5)),
             0.5 + one_of(random, (-1, 1)) * float(random.uniform(0.2, 0.5)),
         )
-    height, x, y = random.normal((0.9, 0.5, 0.5), (0.035, 0.045, 0.018))
-    return Frame(float(np.clip(height, 0.78, 1.02)), float(x), float(y))
+    height, x, y = random.normal((USUAL.height, USUAL.centre_x, USUAL.centre_y), CROP_JITTER)
+    return Frame(float(np.clip(height, *HEIGHTS)), float(x), float(y))
 
 
 def _draw(

@@ -34,6 +34,16 @@ STANDING_SHARE = 0.15
 """Share of people who stand; the rest walks."""
 BENT_ARM_SHARE = 0.2
 """Share of moments with an arm bent up: a telephone, a strap held, hair pushed back."""
+LOOK_ASIDE_SHARE = 0.4
+"""Share of moments in which the head may turn."""
+STRIDES, ARM_SWINGS = (0.25, 0.55), (0.15, 0.5)
+"""Swing of thighs and arms of walkers, radians: from a stroll to a march."""
+STILL = 0.05
+"""Swing of those who stand, radians."""
+ELBOWS, BENT_ELBOWS = (0.1, 0.5), (1.2, 2.2)
+"""Bend of hanging arms, and of one that is up, radians."""
+SPREADS, LEANS = (0.03, 0.14), (-0.02, 0.1)
+"""How far arms stand off, and how far the trunk leans ahead."""
 
 
 def strike_pose(random: np.random.Generator, heading: float) -> Pose:
@@ -44,16 +54,16 @@ def strike_pose(random: np.random.Generator, heading: float) -> Pose:
         heading: As in `Pose`.
     """
     stands = random.random() < STANDING_SHARE
-    elbows = random.uniform(0.1, 0.5, 2)
+    elbows = random.uniform(*ELBOWS, 2)
     if random.random() < BENT_ARM_SHARE:
-        elbows[int(random.integers(2))] = random.uniform(1.2, 2.2)
+        elbows[int(random.integers(2))] = random.uniform(*BENT_ELBOWS)
     return Pose(
         heading=heading,
         gait=float(random.uniform(0, 2 * np.pi)),
-        stride=0.05 if stands else float(random.uniform(0.25, 0.55)),
-        arms=0.05 if stands else float(random.uniform(0.15, 0.5)),
+        stride=STILL if stands else float(random.uniform(*STRIDES)),
+        arms=STILL if stands else float(random.uniform(*ARM_SWINGS)),
         elbows=(float(elbows[0]), float(elbows[1])),
-        spread=float(random.uniform(0.03, 0.14)),
-        lean=float(random.uniform(-0.02, 0.1)),
-        head_turn=int(random.integers(-1, 2)) if random.random() < 0.4 else 0,
+        spread=float(random.uniform(*SPREADS)),
+        lean=float(random.uniform(*LEANS)),
+        head_turn=int(random.integers(-1, 2)) if random.random() < LOOK_ASIDE_SHARE else 0,
     )

@@ -172,41 +172,77 @@ class Person:
     right_handed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How often people are and wear what: shares of 0-1, chosen so that a street's variety comes out.
+
+    Attributes:
+        women: Of all people.
+        beards: Of men.
+        coats: Of plain and open tops: those that reach to the thighs.
+        other_sleeves: Of printed tops: sleeves in the print's colour.
+        short_skirts: Of women.
+        long_skirts: Of women.
+        shorts: Of all who wear no skirt.
+        side_stripes: Of trousers and shorts.
+        boots: Of all people.
+        scarves: Of all people.
+        right_handed: Of all people.
+    """
+
+    women: float = 0.5
+    beards: float = 0.25
+    coats: float = 0.3
+    other_sleeves: float = 0.35
+    short_skirts: float = 0.25
+    long_skirts: float = 0.15
+    shorts: float = 0.2
+    side_stripes: float = 0.12
+    boots: float = 0.2
+    scarves: float = 0.1
+    right_handed: float = 0.7
+
+
+HABITS = Habits()
+COAT_HEMS, SHIRT_HEMS = (0.55, 0.75), (0.84, 0.96)
+"""Where coats and shirts end, metres of a person of 1.75 m."""
+
+
 def dress(random: np.random.Generator) -> Person:
     """Make somebody up.
 
     Args:
         random: Decides everything; the same state gives the same person.
     """
-    woman = random.random() < 0.5
+    woman = random.random() < HABITS.women
     top = _top(random)
     legwear = _legwear(random, woman=woman)
     skin = jittered(random, SKINS[int(random.integers(len(SKINS)))], 8)
-    coat = top.pattern in {"plain", "open"} and random.random() < 0.3
+    coat = top.pattern in {"plain", "open"} and random.random() < HABITS.coats
     sleeves = "long" if coat or top.pattern == "open" else weighted(random, _SLEEVES)
     return Person(
         build=_build(random, woman=woman),
         skin=skin,
         hair=jittered(random, weighted(random, HAIRS), 8),
         cut=weighted(random, _CUTS_OF_WOMEN if woman else _CUTS_OF_MEN),
-        beard=not woman and random.random() < 0.25,
+        beard=not woman and random.random() < HABITS.beards,
         top=top,
         sleeves=sleeves,
         sleeve_colour=top.second
-        if top.pattern in {"front print", "yoke"} and random.random() < 0.35
+        if top.pattern in {"front print", "yoke"} and random.random() < HABITS.other_sleeves
         else top.colour,
-        hem=float(random.uniform(0.55, 0.75) if coat else random.uniform(0.84, 0.96)),
+        hem=float(random.uniform(*(COAT_HEMS if coat else SHIRT_HEMS))),
         legwear=legwear,
         bottom=_bottom(random, legwear),
-        side_stripe=legwear != "long skirt" and random.random() < 0.12,
+        side_stripe=legwear != "long skirt" and random.random() < HABITS.side_stripes,
         shoes=jittered(random, weighted(random, SHOES), 8),
-        boots=random.random() < 0.2,
+        boots=random.random() < HABITS.boots,
         hat=weighted(random, _HATS),
         hat_colour=_cloth(random),
-        scarf=_cloth(random) if random.random() < 0.1 else None,
+        scarf=_cloth(random) if random.random() < HABITS.scarves else None,
         carried=weighted(random, _CARRIED),
         carried_colour=_cloth(random),
-        right_handed=random.random() < 0.7,
+        right_handed=random.random() < HABITS.right_handed,
     )
 
 
@@ -267,9 +303,9 @@ def _contrast(one: Colour, other: Colour) -> int:
 def _legwear(random: np.random.Generator, *, woman: bool) -> Legwear:
     """Choose what the legs are in."""
     share = random.random()
-    if woman and share < 0.4:
-        return "short skirt" if share < 0.25 else "long skirt"
-    return "shorts" if share > 0.8 else "trousers"
+    if woman and share < HABITS.short_skirts + HABITS.long_skirts:
+        return "short skirt" if share < HABITS.short_skirts else "long skirt"
+    return "shorts" if random.random() < HABITS.shorts else "trousers"
 
 
 def _bottom(random: np.random.Generator, legwear: Legwear) -> Garment:
