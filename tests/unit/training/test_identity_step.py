@@ -1,7 +1,7 @@
 """An iteration of training a re-id network: loss, optimiser, learning rate, batch norms."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -62,7 +62,7 @@ def norms(network: nn.Module) -> list[nn.BatchNorm2d]:
 
 
 @pytest.mark.parametrize("batch_norm", ["train", "frozen"])
-def test_statistics_of_batch_norms(batch_norm: str) -> None:
+def test_statistics_of_batch_norms(batch_norm: Literal["train", "frozen"]) -> None:
     setup = make_setup(replace(CONFIG, batch_norm=batch_norm))
     first = norms(setup.network)[0]
     assert first.running_mean is not None

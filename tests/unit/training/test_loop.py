@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -162,10 +163,34 @@ def test_checkpoints_come_by_time(folder: Path) -> None:
     assert [int(path.name) for path in checkpoint_folders(folder / "checkpoints" / "seldom")] == [50]
 
 
+def with_facts(toy: Toy, facts: dict[str, Any]) -> Toy:
+    toy.stage = replace(toy.stage, facts=facts)
+    return toy
+
+
 def test_another_length_is_refused(folder: Path) -> None:
     run(Toy(5), Session(folder))
-    with pytest.raises(ValueError, match=r"(?s)iterations: 5 there, 6 now.*another --out"):
+    with pytest.raises(
+        ValueError, match=r"of other data or settings:\n  iterations: 5 there, 6 now\n.*--out"
+    ):
         run(Toy(6), Session(folder))
+
+
+def test_other_facts_are_refused_and_named(folder: Path) -> None:
+    run(with_facts(Toy(5), {"size": (64, 32), "net": {"width": 4, "slope": 0.2}}), Session(folder))
+    run(with_facts(Toy(5), {"size": [64, 32], "net": {"width": 4, "slope": 0.2}}), Session(folder))
+    with pytest.raises(ValueError, match=r"settings:\n  net\.width: 4 there, 8 now\nuse the first"):
+        run(with_facts(Toy(5), {"size": (64, 32), "net": {"width": 8, "slope": 0.2}}), Session(folder))
+
+
+def test_a_checkpoint_of_an_older_version_can_be_resumed(folder: Path) -> None:
+    """It knows nothing of settings that came later."""
+    session, toy = Session(folder), with_facts(Toy(5), {"net": {"width": 4}})
+    toy.before = lambda step: setattr(session, "stop_reason", "enough") if step == 2 else None
+    run(toy, session)
+    newer = with_facts(Toy(5), {"net": {"width": 4, "slope": 0.2}, "settings": {"batch": 3}})
+    assert run(newer, Session(folder))
+    assert newer.steps == [3, 4]
 
 
 # Losses that are no numbers
