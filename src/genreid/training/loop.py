@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from genreid.training.checkpoint import CheckpointState, load_newest, restore_optimizer, save_checkpoint
 from genreid.training.progress import StageProgress
+from genreid.training.run_folder import flatten
 from genreid.training.run_log import RunLog
 
 logger = logging.getLogger(__name__)
@@ -174,11 +175,12 @@ def _restore(stage: Stage, folder: Path) -> int:
     checkpoint = load_newest(folder)
     if checkpoint is None:
         return 0
-    there = {"iterations": checkpoint.state.iterations, **checkpoint.state.facts}
-    here = json.loads(json.dumps({"iterations": stage.iterations, **stage.facts}))
-    changed = [name for name, value in here.items() if there.get(name) != value]
+    there = flatten({"iterations": checkpoint.state.iterations, **checkpoint.state.facts})
+    here = flatten(json.loads(json.dumps({"iterations": stage.iterations, **stage.facts})))
+    # a checkpoint of an older version lacks newer settings: it was made with what are their defaults today
+    changed = [name for name, value in here.items() if name in there and there[name] != value]
     if changed:
-        lines = "\n".join(f"  {name}: {there.get(name)} there, {here[name]} now" for name in changed)
+        lines = "\n".join(f"  {name}: {there[name]} there, {here[name]} now" for name in changed)
         msg = f"{folder} is of other data or settings:\n{lines}\nuse the first ones, or another --out"
         raise ValueError(msg)
     for name, network in stage.networks.items():
