@@ -52,11 +52,13 @@ class Tube(NamedTuple):
         rings: From top down, or from back to front; two or more.
         paint: float32 [rings - 1, SIDES, 3] colours of 0-255.
         nearer: Metres by which it is drawn as if nearer than it is: cloth over what it covers.
+        thin: Whether half as many facets will do: limbs are some pixels wide.
     """
 
     rings: Sequence[Ring]
     paint: Floats
     nearer: float = 0.0
+    thin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,8 @@ def _facets(tubes: Sequence[Tube], view: View) -> _Facets:
     corners = _quads(flat, above)
     light = _shade(axes, view)[of_ring[above]]
     colours = np.concatenate([tube.paint for tube in tubes]) * light[..., None]
+    coarse = np.repeat([tube.thin for tube in tubes], counts)[above]
+    _join_pairs(corners, colours, coarse)
     shown = _area(corners) > SEEN_AREA
     row, side = np.nonzero(shown)
     nearest_last = np.argsort(rank[of_ring[above]][row], kind="stable")
@@ -214,6 +218,15 @@ def _quads(flat: Floats, above: NDArray[np.int64]) -> Floats:
     """Return the corners [S,SIDES,4,2] of the facets below the rings `above`."""
     beside = np.roll(flat, -1, 1)
     return np.stack([flat[above], beside[above], beside[above + 1], flat[above + 1]], 2)
+
+
+def _join_pairs(corners: Floats, colours: Floats, rows: NDArray[np.bool_]) -> None:
+    """Make one facet of every two in some rows, in place; the second of a pair shrinks to nothing."""
+    joined, mixed = corners[rows], colours[rows]
+    joined[:, ::2, 1:3] = joined[:, 1::2, 1:3]
+    joined[:, 1::2] = 0
+    mixed[:, ::2] = (mixed[:, ::2] + mixed[:, 1::2]) / 2
+    corners[rows], colours[rows] = joined, mixed
 
 
 def _area(corners: Floats) -> Floats:

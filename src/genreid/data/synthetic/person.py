@@ -145,7 +145,7 @@ def _leg(person: Person, leg: _Limb, side: int) -> list[Tube]:
     if person.boots:
         shin[1] = person.shoes
     if person.side_stripe:
-        outer = slice(5, 7) if side < 0 else slice(11, 12)
+        outer = slice(6, 8) if side < 0 else slice(10, 12)
         thigh[0, outer] = person.bottom.second
         if covered:
             shin[0, outer] = person.bottom.second
@@ -165,9 +165,9 @@ def _leg(person: Person, leg: _Limb, side: int) -> list[Tube]:
         Ring(x, floor + 0.025, ankle[2] + 0.18, 0.004, 0.004),
     ]
     return [
-        Tube(upper, thigh, nearer=-0.12),
-        Tube(lower, shin, nearer=-0.115),
-        Tube(shoe, plain(3, person.shoes), nearer=-0.16),
+        Tube(upper, thigh, nearer=-0.12, thin=True),
+        Tube(lower, shin, nearer=-0.115, thin=True),
+        Tube(shoe, plain(3, person.shoes), nearer=-0.16, thin=True),
     ]
 
 
@@ -200,7 +200,7 @@ def _arm(person: Person, arm: _Limb) -> list[Tube]:
     above = rows_of([rows[0], *rows[:2]])
     below = rows_of([*rows[3:], skin, skin])
     # Beside the trunk an arm is drawn over it; behind it the distance decides.
-    return [Tube(upper, above, nearer=0.18), Tube(lower, below, nearer=0.19)]
+    return [Tube(upper, above, nearer=0.18, thin=True), Tube(lower, below, nearer=0.19, thin=True)]
 
 
 def _head(person: Person, pose: Pose) -> list[Tube]:
