@@ -119,6 +119,8 @@ def test_options_of_the_formats(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert train(tmp_path / "msmt", "--msmt-train", "train") == {"images": 20, "pids": 4, "cameras": 12}
     classic = ("--format", "cuhk03", "--boxes", "labeled", "--protocol", "classic", "--classic-split", 1)
     assert train(tmp_path / "raw", *classic) == {"images": 14, "pids": 5, "cameras": 2}
+    variants = ("--format", "cuhk03:labeled+classic+split1")
+    assert train(tmp_path / "raw", *variants) == {"images": 14, "pids": 5, "cameras": 2}
     assert train(draw_csv(tmp_path / "table")) == {"images": 4, "pids": 2, "cameras": 2}
 
 
@@ -140,8 +142,9 @@ def test_status_1_when_nothing_is_usable(tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_words_that_make_no_sense(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for words in (["data"], ["data", "check"], ["data", "check", str(tmp_path), "--format", "imagenet"]):
+    for words in (["data"], ["data", "check"]):
         with pytest.raises(SystemExit):
             program.main(words)
-    assert "invalid choice: 'imagenet'" in capsys.readouterr().err
+    assert program.main(["data", "check", str(tmp_path), "--format", "imagenet"]) == 2
+    assert "format 'imagenet' is not known" in capsys.readouterr().err
     assert program.main(["data", "check", str(draw_market1501(tmp_path / "m")), "--workers", "0"]) == 2

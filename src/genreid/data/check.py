@@ -108,15 +108,29 @@ class DatasetCheck:
 
     @property
     def can_train(self) -> bool:
-        """Whether there is a readable training image."""
-        bad = {item.path for item in self.unreadable}
-        return any(sample.path not in bad for sample in self.dataset.train)
+        """Whether there is a readable training image: enough for an unlabelled target, not for a source."""
+        return bool(self._readable(self.dataset.train))
+
+    @property
+    def source_people(self) -> int:
+        """People with a readable training image; a source, and `genreid train`, need two or more."""
+        return count_pids(self._readable(self.dataset.train))
+
+    @property
+    def source_people_of_all(self) -> int:
+        """The same for the images of all splits together (`--source-split all`)."""
+        return count_pids(self._readable(self.dataset.known_people))
 
     @property
     def can_evaluate(self) -> bool:
         """Whether a readable query has a correct gallery image."""
         bad = {item.path for item in self.unreadable} | {item.path for item in self.queries_without_match}
         return any(sample.path not in bad for sample in self.dataset.query)
+
+    def _readable(self, samples: Sequence[Sample]) -> list[Sample]:
+        """Leave out the samples whose files cannot be read."""
+        bad = {item.path for item in self.unreadable}
+        return [sample for sample in samples if sample.path not in bad]
 
 
 def check_dataset(

@@ -55,8 +55,7 @@ def as_text(check: DatasetCheck) -> str:
     lines += [f"note: {note}" for note in dataset.notes]
     findings = [*_unreadable(check), *_unmatched(check), *_lost(check), *_both(check), *_masks(check)]
     lines += findings or ["nothing is wrong"]
-    train, evaluate = ("yes" if can else "NO" for can in (check.can_train, check.can_evaluate))
-    lines.append(f"usable to train: {train}; to evaluate: {evaluate}")
+    lines.append(f"usable to train: {_usable_to_train(check)}; to evaluate: {_yes(check.can_evaluate)}")
     return "\n".join(lines) + "\n"
 
 
@@ -67,6 +66,24 @@ def shown(path: Path) -> str:
         path: A path, perhaps with bytes that are no UTF-8.
     """
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _usable_to_train(check: DatasetCheck) -> str:
+    """Say whether a data set can train, and as what: people without labels make a target, but no source."""
+    if check.source_people > 1:
+        return "yes"
+    if check.source_people_of_all > 1:
+        return (
+            f"as a target: {_yes(check.can_train)}; as a source: with the images of all splits (`all`) only"
+        )
+    if not check.can_train:
+        return "NO"
+    return f"as a target: yes; as a source: needs two people or more, got {check.source_people}"
+
+
+def _yes(can: bool) -> str:  # noqa: FBT001
+    """Return yes or NO."""
+    return "yes" if can else "NO"
 
 
 def _row(name: str, counts: SplitCounts) -> str:

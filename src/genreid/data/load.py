@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from genreid.data import cuhk03, cuhk03_np, dukemtmc, folder, market1501, msmt17
-from genreid.data.reader_options import ReaderOptions
+from genreid.data.reader_options import ReaderOptions, choose_format, describe_variants
 from genreid.data.sample import ReidDataset
 
 
@@ -40,11 +40,15 @@ def load_dataset(
 
     Args:
         root: The data set's folder (for the format `folder` also a CSV file).
-        format: One of `READERS`; default: recognised from the tree.
-        options: Choices that some formats need.
+        format: One of `READERS`; default: recognised from the tree. Some have variants, written after a colon
+            and joined by `+`: `cuhk03:` `detected` or `labeled` boxes, `new` or `classic` protocol, `split0`
+            to `split19` of the classic one, as in `cuhk03:labeled+classic+split3`; `cuhk03-np:` `detected` or
+            `labeled`; `msmt17:` `train+val` or `train`. The first of each is the default.
+        options: The same choices by name, and more.
 
     Raises:
-        ValueError: If the folder is absent, holds no known tree, or does not fit the format.
+        ValueError: If the folder is absent, holds no known tree, or does not fit the format, or the
+            format or a variant of it is not known.
     """
     place = Path(root).expanduser()
     if not place.exists():
@@ -52,11 +56,14 @@ def load_dataset(
             f"no data set at {place}: there is no such folder or file. Give the folder that holds the images."
         )
         raise ValueError(message)
-    chosen = options or ReaderOptions()
+    name, chosen = choose_format(format, options or ReaderOptions())
     # Only the format `folder` reads a pattern, so whoever gives one means it.
-    name = format or (folder.NAME if chosen.pattern is not None else recognise(place))
+    name = name or (folder.NAME if chosen.pattern is not None else recognise(place))
     if name not in READERS:
-        message = f"format {name!r} is not known, expected one of {', '.join(READERS)}"
+        message = (
+            f"format {name!r} is not known, expected one of {', '.join(READERS)}; "
+            f"with variants: {describe_variants()}"
+        )
         raise ValueError(message)
     return READERS[name].read(place, chosen)
 

@@ -119,7 +119,8 @@ def test_long_lists_are_cut_in_the_text_only(tmp_path: Path) -> None:
     assert len(as_json(found)["unreadable"]) == 16
     assert "... and 6 more (--json names all)" in as_text(found)
     assert not found.can_train
-    assert "usable to train: NO; to evaluate: yes" in as_text(found)
+    says = "as a target: NO; as a source: with the images of all splits (`all`) only; to evaluate: yes"
+    assert says in as_text(found)
 
 
 def test_people_in_train_and_test_are_named(tmp_path: Path) -> None:
@@ -135,6 +136,17 @@ def test_unlabelled_crops_can_train(tmp_path: Path) -> None:
     assert (found.train.images, found.train.pids, found.train.cameras) == (1, 0, 0)
     assert found.can_train
     assert not found.can_evaluate
+    says = (
+        "usable to train: as a target: yes; as a source: needs two people or more, got 0; to evaluate: NO\n"
+    )
+    assert as_text(found).endswith(says)
+
+
+def test_people_of_the_test_splits_can_be_a_source(tmp_path: Path) -> None:
+    root = draw_market1501(tmp_path)
+    for path in (root / "bounding_box_train").iterdir():
+        path.unlink()
+    assert "as a target: NO; as a source: with the images of all splits (`all`) only" in as_text(check(root))
 
 
 def test_masks(tmp_path: Path) -> None:
