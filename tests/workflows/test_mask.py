@@ -89,6 +89,13 @@ def test_any_folder_of_images_will_do_and_may_hold_its_masks(
     assert json.loads(capsys.readouterr().out)["coverage"]["images"] == 1
 
 
+def test_a_pattern_is_passed_on(people: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments(people, "--pattern", r"(?P<identity>\d+)_c(?P<camera>\d)", "--json")) == 0
+    assert json.loads(capsys.readouterr().out)["made"] == len([*people.rglob("*.jpg")])
+    with pytest.raises(ValueError, match="identity"):
+        main(arguments(people, "--pattern", "no groups"))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -49,6 +49,7 @@ def _arguments() -> argparse.ArgumentParser:
     add("directory", type=Path, metavar="DIR", help="a data set, or any folder of images")
     add("--out", type=Path, required=True, metavar="MASKS", help="folder of the masks")
     add("--format", metavar="F", help="the data set's format (default: recognised from the tree)")
+    add("--pattern", metavar="P", help="format folder: where identity and camera stand in a path")
     add(
         "--parser",
         choices=("blazepose", "labels"),
@@ -76,10 +77,12 @@ def _images(options: argparse.Namespace) -> tuple[Path, list[Path]]:
     """Return the data set's folder and all of its images, those whose names no pattern fits among them."""
     from genreid.data.listing import walk_images  # noqa: PLC0415
     from genreid.data.load import load_dataset, recognise  # noqa: PLC0415
+    from genreid.data.reader_options import ReaderOptions  # noqa: PLC0415
 
     directory: Path = options.directory
     try:
-        known = options.format or recognise(directory)
+        if options.format is None and options.pattern is None:
+            recognise(directory)
     except ValueError:
         # Masks of an earlier run that lie in the folder itself are no images.
         out = options.out.absolute()
@@ -87,7 +90,7 @@ def _images(options: argparse.Namespace) -> tuple[Path, list[Path]]:
         if not images:
             raise
         return directory, images
-    dataset = load_dataset(directory, known)
+    dataset = load_dataset(directory, options.format, ReaderOptions(pattern=options.pattern))
     samples = (*dataset.train, *dataset.query, *dataset.gallery)
     return dataset.root, [*(sample.path for sample in samples), *dataset.unmatched_names]
 

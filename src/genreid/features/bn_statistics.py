@@ -19,6 +19,7 @@ from genreid.data.augment import to_float
 from genreid.data.bank import ImageBank
 from genreid.data.load import load_dataset
 from genreid.data.progress import progress_of
+from genreid.data.reader_options import ReaderOptions
 from genreid.models.backbone import ReidNetwork
 from genreid.training.precision import Compute
 
@@ -27,17 +28,21 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class BnEstimation:
-    """How many images the statistics are taken from.
+    """Which images the statistics are taken from.
 
     Attributes:
         images: Images drawn at random without repetition, or None for all; spec cr-gan K used 3,840.
         batch_size: Images of one batch; the statistics are averages of batches.
         seed: Of the draw and of what falls into one batch.
+        format: Format of the folder they lie in; default: recognised from the tree.
+        pattern: Its pattern, for the format `folder`.
     """
 
     images: int | None = 3840
     batch_size: int = 64
     seed: int = 0
+    format: str | None = None
+    pattern: str | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 2 or (self.images is not None and self.images < 2):
@@ -67,18 +72,19 @@ def reestimate_from_folder(
 
     Args:
         network: On the device of `compute`; its statistics are replaced in place.
-        folder: A data set in any known format; its identities are not looked at.
+        folder: A data set; its identities are not looked at.
         size: Height and width that the network was trained on.
         compute: Device and arithmetic.
-        estimation: How many images, and which.
+        estimation: How many images, which, and how the folder is read.
 
     Returns:
         The number of images used.
 
     Raises:
-        ValueError: If the data set has no training images that can be read, or the network no batch norm.
+        ValueError: If the data set does not fit its format or has no training images that can be read, or
+            the network has no batch norm.
     """
-    train = load_dataset(folder).train
+    train = load_dataset(folder, estimation.format, ReaderOptions(pattern=estimation.pattern)).train
     if not train:
         msg = f"--bn-statistics {folder}: the data set has no training images; give one that has"
         raise ValueError(msg)

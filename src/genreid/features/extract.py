@@ -68,7 +68,8 @@ class Extractor:
         compute = choose_compute(options.device, options.precision)
         network = loaded.network.to(compute.device)
         if options.bn_folder is not None:
-            reestimate_from_folder(network, options.bn_folder, loaded.size, compute, BnEstimation())
+            estimation = BnEstimation(format=options.bn_format, pattern=options.bn_pattern)
+            reestimate_from_folder(network, options.bn_folder, loaded.size, compute, estimation)
         origin = {"run": run.name, "stage": loaded.stage, "step": str(loaded.step)}
         return cls.of_network(network, loaded.size, options, origin)
 
@@ -243,14 +244,14 @@ def fingerprint(network: nn.Module) -> str:
 
 def _describe(options: FeatureOptions, compute: Compute, size: tuple[int, int]) -> dict[str, str]:
     """Return what of the options decides the embeddings, as metadata."""
-    parts = {} if options.parts is None else {"parts": str(options.parts)}
+    given = {"parts": options.parts, "bn_format": options.bn_format, "bn_pattern": options.bn_pattern}
     return {
         "genreid": __version__,
         "image_size": f"{size[0]}x{size[1]}",
         "pooling": options.pooling,
         "bn_statistics": options.bn_statistics,
         "precision": compute.name,
-        **parts,
+        **{name: str(value) for name, value in given.items() if value is not None},
     }
 
 

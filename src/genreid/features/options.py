@@ -36,6 +36,10 @@ class FeatureOptions:
     """Where the network runs; auto: the GPU if there is one."""
     precision: Precision = "auto"
     """Number format of the network; auto: the fastest that this hardware does well."""
+    bn_format: str | None = None
+    """Format of the data set that `bn_statistics` names; default: recognised from the tree."""
+    bn_pattern: str | None = None
+    """Its pattern, for the format `folder`: where identity and camera stand in a path."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
@@ -61,6 +65,12 @@ class FeatureOptions:
         if not self.bn_statistics:
             msg = "--bn-statistics must be 'stored' or a data set's folder, got an empty text"
             raise ValueError(msg)
+        for flag, text in (("--bn-format", self.bn_format), ("--bn-pattern", self.bn_pattern)):
+            if text is not None and self.bn_statistics == STORED_STATISTICS:
+                msg = (
+                    f"{flag} {text} says how the folder of --bn-statistics is read; give --bn-statistics DIR"
+                )
+                raise ValueError(msg)
 
     @property
     def bn_folder(self) -> Path | None:
@@ -89,6 +99,11 @@ def add_feature_options(parser: argparse.ArgumentParser) -> None:
         "--bn-statistics": (
             "DIR: batch-norm statistics re-estimated on the training images of DIR (default: stored)",
             {"metavar": "stored|DIR"},
+        ),
+        "--bn-format": ("format of that DIR (default: recognised from the tree)", {"metavar": "F"}),
+        "--bn-pattern": (
+            "format folder: where identity and camera stand in a path of that DIR",
+            {"metavar": "P"},
         ),
         "--batch-size": ("images in one forward pass (default: 128)", {"type": int, "metavar": "N"}),
         "--device": ("where the network runs (default: auto)", {"choices": get_args(Device)}),

@@ -11,7 +11,7 @@ from genreid.data.bank import ImageBank
 from genreid.features.bn_statistics import BnEstimation, reestimate_bn_statistics, reestimate_from_folder
 from genreid.models.backbone import BackboneConfig, InputStatistics, ReidNetwork, build_reid_network
 from genreid.training.precision import Compute
-from tests.drawn_datasets import draw_market1501
+from tests.drawn_datasets import Canvas, Shot, draw_market1501
 
 FP32 = Compute(torch.device("cpu"), bf16=False)
 GREY = InputStatistics((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -145,6 +145,17 @@ def test_a_folders_training_images(tmp_path: Path) -> None:
     assert not torch.equal(first.state_dict()["backbone.first_norm.running_mean"], torch.zeros(4))
     unequal = first.state_dict()["backbone.first_norm.running_mean"]
     assert not torch.equal(unequal, second.state_dict()["backbone.first_norm.running_mean"])
+
+
+def test_the_folder_is_read_as_told(tmp_path: Path) -> None:
+    canvas = Canvas(tmp_path, (16, 8))
+    for number in range(4):
+        canvas.write(f"train/{number}_cam1.png", Shot(number, 1, 1))
+    pattern = r"(?P<identity>\d)_cam(?P<camera>\d)"
+    told = BnEstimation(format="folder", pattern=pattern)
+    assert reestimate_from_folder(two_norms(), tmp_path, (16, 8), FP32, told) == 4
+    with pytest.raises(ValueError, match="no variants"):
+        reestimate_from_folder(two_norms(), tmp_path, (16, 8), FP32, BnEstimation(format="folder:x"))
 
 
 def test_a_draw_is_a_function_of_the_seed() -> None:

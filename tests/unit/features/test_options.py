@@ -26,11 +26,18 @@ def test_everything_typed_arrives() -> None:
     assert expected.bn_folder == Path("folder")
 
 
+def test_how_the_folder_of_statistics_is_read() -> None:
+    options = parsed(*["--bn-statistics", "folder", "--bn-format", "msmt17:train", "--bn-pattern", "x"])
+    assert (options.bn_format, options.bn_pattern) == ("msmt17:train", "x")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ("--parts 4", "--parts 4 belongs to --pooling lmp"),
         ("--pooling lmp --parts 0", "--parts must be 1 or more, got 0"),
+        ("--bn-format folder", "--bn-format folder .* give --bn-statistics DIR"),
+        ("--bn-pattern x", "--bn-pattern x .* give --bn-statistics DIR"),
         ("--batch-size 0", "--batch-size must be 1 or more, got 0"),
     ],
 )
