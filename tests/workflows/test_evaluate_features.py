@@ -13,6 +13,7 @@ import torch
 from genreid.cli.evaluate import main
 from genreid.data.load import load_dataset
 from genreid.data.sample import JUNK_PID, Sample
+from genreid.data.training_people import training_people
 from genreid.features.feature_set import FeatureSet
 from genreid.models.backbone import BackboneConfig, build_reid_network
 from genreid.training.checkpoint import CheckpointState, save_checkpoint
@@ -121,6 +122,9 @@ def test_the_table_names_protocol_and_counts(
         (["--data", "d", "--query", "q"], "got some of both"),
         (["--query", "q", "--gallery", "g", "--pooling", "lmp"], "hold embeddings already"),
         (["--query", "q", "--gallery", "g", "--format", "folder"], "hold embeddings already"),
+        (["--query", "q", "--gallery", "g", "--holdout", "2"], "hold embeddings already"),
+        (["run", "--data", "d", "--split", "all"], "give --holdout N, too"),
+        (["run", "--data", "d", "--holdout", "0"], "--holdout must be 1 or more"),
     ],
 )
 def test_half_a_command_is_refused(typed: list[str], message: str) -> None:
@@ -167,6 +171,43 @@ def test_a_run_on_a_data_set(
     capsys.readouterr()
     main(words(files, "--json"))
     assert json.loads(capsys.readouterr().out) == pytest.approx(answer, abs=1e-9)
+
+
+@pytest.mark.parametrize(("split", "left", "pids"), [("train", 2, {3, 4}), ("all", 6, {7, 8})])
+def test_people_that_were_held_out(
+    run: Path, tmp_path: Path, split: str, left: int, pids: set[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are the people whom training with the same option leaves out."""
+    market = draw_market1501(tmp_path / "market", pids=4)
+    words = [str(run), "--data", str(market), "--holdout", "2", "--split", split]
+    assert main([*words, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    dataset = load_dataset(market)
+    trained = {sample.pid for sample in training_people(dataset, "all" if split == "all" else "train", 2)}
+    assert len(trained) == left
+    assert not trained & pids
+    held_out = [sample for sample in dataset.known_people if sample.pid in pids]
+    assert answer["holdout"] == {"people": 2, "split": split}
+    assert (answer["queries"], answer["valid_queries"], answer["gallery"]) == (4, 4, len(held_out))
+    assert main(words) == 0
+    assert f"Held-out trial: the last 2 people of the {split} images of {market}" in capsys.readouterr().out
+
+
+def test_people_that_a_run_knows_are_no_trial(
+    run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    market = draw_market1501(tmp_path / "market", pids=4)
+    (run / "job.json").write_text(json.dumps({"source": str(market), "holdout": 1, "source_split": "train"}))
+    main([str(run), "--data", str(market), "--holdout", "1"])
+    assert "may have learned" not in caplog.text
+    main([str(run), "--data", str(market), "--holdout", "2"])
+    assert "was trained with --holdout 1 of the train images: it may have learned" in caplog.text
+
+
+def test_people_of_one_camera_are_no_trial(run: Path, tmp_path: Path) -> None:
+    market = draw_market1501(tmp_path / "market", pids=4, cameras=1)
+    with pytest.raises(ValueError, match="seen by two cameras"):
+        main([str(run), "--data", str(market), "--holdout", "2"])
 
 
 def test_a_data_set_without_queries_is_refused(

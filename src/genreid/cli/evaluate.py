@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING
 from genreid.features.options import FeatureOptions, add_feature_options, feature_options
 
 if TYPE_CHECKING:
+    from genreid.data.holdout import Trial
     from genreid.evaluation.ranking import Ranking
     from genreid.features.feature_set import FeatureSet
 
 PROTOCOL = "single query, cross-camera; junk and the query's own camera left out"
+logger = logging.getLogger(__name__)
+
 NAMED = 5
 """Queries without a correct gallery image that are named."""
 
@@ -35,9 +39,11 @@ def main(argv: Sequence[str]) -> int:
     query, gallery = _from_files(arguments) if arguments.run is None else _from_run(arguments, options)
     ranking = rank(query, gallery)
     if arguments.json:
-        sys.stdout.write(json.dumps(ranking.to_json(), indent=2) + "\n")
+        sys.stdout.write(json.dumps(ranking.to_json() | _trial_as_json(arguments), indent=2) + "\n")
     else:
         _print(ranking, query, gallery)
+        if arguments.holdout is not None:
+            sys.stdout.write(_trial_as_text(arguments))
     return 0
 
 
@@ -47,11 +53,14 @@ def _arguments() -> argparse.ArgumentParser:
         prog="genreid evaluate",
         usage=(
             "genreid evaluate RUN --data DIR [--format F] [--json] [FEATURE OPTIONS]\n"
+            "       genreid evaluate RUN --data SOURCE --holdout N [--split train|all] [...]\n"
             "       genreid evaluate --query F --gallery F [--json]"
         ),
         description=(
             f"Rank the gallery for every query ({PROTOCOL}) and print CMC at ranks 1, 5, 10 and 20, mAP "
-            "(rectangular, as torchreid has it), mAP trapezoid (as Market-1501's own code has it) and mINP."
+            "(rectangular, as torchreid has it), mAP trapezoid (as Market-1501's own code has it) and mINP. "
+            "With --holdout N, queries and gallery are made of the people that training with --holdout N "
+            "kept out: for choosing settings without looking at a test set."
         ),
     )
     add = parser.add_argument
@@ -59,6 +68,17 @@ def _arguments() -> argparse.ArgumentParser:
     add("--data", type=Path, metavar="DIR", help="the data set whose query and gallery RUN embeds")
     add("--format", metavar="F", help="the data set's format (default: recognised from the tree)")
     add("--pattern", metavar="P", help="format folder: where identity and camera stand in a path")
+    add(
+        "--holdout",
+        type=int,
+        metavar="N",
+        help="rank the last N labelled people, whom `train` and `adapt` kept out with --holdout N",
+    )
+    add(
+        "--split",
+        choices=("train", "all"),
+        help="with --holdout: of which images, as in training (--source-split of adapt; default: train)",
+    )
     add("--query", type=Path, metavar="F", help="in place of RUN: features that `genreid extract` wrote")
     add("--gallery", type=Path, metavar="F", help="the same of the gallery")
     add("--json", action="store_true", help="print the figures as JSON, shares as fractions")
@@ -76,12 +96,18 @@ def _check_sources(arguments: argparse.Namespace, options: FeatureOptions) -> No
         missing = "--gallery F" if arguments.gallery is None else "--query F"
         msg = f"two files are ranked together: {missing} is missing"
         raise ValueError(msg)
-    if files and (
-        options != FeatureOptions() or arguments.format is not None or arguments.pattern is not None
-    ):
+    of_images = (arguments.format, arguments.pattern, arguments.holdout, arguments.split)
+    if files and (options != FeatureOptions() or any(value is not None for value in of_images)):
         msg = (
-            "--format and the feature options say how images are embedded; the files hold embeddings already"
+            "--format, --pattern, --holdout, --split and the feature options say which images are embedded "
+            "and how; the files hold embeddings already"
         )
+        raise ValueError(msg)
+    if arguments.split is not None and arguments.holdout is None:
+        msg = f"--split {arguments.split} says of which images people are held out; give --holdout N, too"
+        raise ValueError(msg)
+    if arguments.holdout is not None and arguments.holdout < 1:
+        msg = f"--holdout must be 1 or more, got {arguments.holdout}"
         raise ValueError(msg)
     if not files and (arguments.run is None or arguments.data is None):
         msg = "type `genreid evaluate RUN --data DIR`, or `genreid evaluate --query F --gallery F`"
@@ -96,23 +122,81 @@ def _from_files(arguments: argparse.Namespace) -> "tuple[FeatureSet, FeatureSet]
 
 
 def _from_run(arguments: argparse.Namespace, options: FeatureOptions) -> "tuple[FeatureSet, FeatureSet]":
-    """Embed the query and gallery images of a data set; junk, which is not ranked, is not embedded."""
+    """Embed the query and gallery images of a data set, or of its people that were held out."""
+    trial = _test_set(arguments) if arguments.holdout is None else _held_out(arguments)
+    from genreid.features.extract import Extractor  # noqa: PLC0415 - torch, once all else is right
+
+    extractor = Extractor.from_run(arguments.run, options)
+    return extractor.extract(trial.query), extractor.extract(trial.gallery)
+
+
+def _test_set(arguments: argparse.Namespace) -> "Trial":
+    """Return the data set's own queries and gallery; junk, which is not ranked, is not embedded."""
+    from genreid.data.holdout import Trial  # noqa: PLC0415
     from genreid.data.load import load_dataset  # noqa: PLC0415
     from genreid.data.reader_options import ReaderOptions  # noqa: PLC0415
     from genreid.data.sample import JUNK_PID  # noqa: PLC0415
 
     dataset = load_dataset(arguments.data, arguments.format, ReaderOptions(pattern=arguments.pattern))
-    ranked = [sample for sample in dataset.gallery if sample.pid != JUNK_PID]
+    ranked = tuple(sample for sample in dataset.gallery if sample.pid != JUNK_PID)
     if not dataset.query or not ranked:
         msg = (
             f"{arguments.data} has {len(dataset.query)} query and {len(ranked)} gallery images; expected "
             f"some of both. `genreid data check {arguments.data}` shows what it holds"
         )
         raise ValueError(msg)
-    from genreid.features.extract import Extractor  # noqa: PLC0415 - torch, once all else is right
+    return Trial(dataset.query, ranked)
 
-    extractor = Extractor.from_run(arguments.run, options)
-    return extractor.extract(dataset.query), extractor.extract(ranked)
+
+def _held_out(arguments: argparse.Namespace) -> "Trial":
+    """Return queries and gallery made of the people that training with the same --holdout keeps out."""
+    from genreid.data.holdout import holdout, trial_of  # noqa: PLC0415
+    from genreid.data.load import load_dataset  # noqa: PLC0415
+    from genreid.data.reader_options import ReaderOptions  # noqa: PLC0415
+    from genreid.data.training_people import training_people  # noqa: PLC0415
+
+    dataset = load_dataset(arguments.data, arguments.format, ReaderOptions(pattern=arguments.pattern))
+    people = training_people(dataset, arguments.split or "train")
+    trial = trial_of(holdout(people, arguments.holdout).held_out)
+    if not trial.query:
+        msg = (
+            f"{arguments.data}: none of the last {arguments.holdout} people is seen by two cameras, so "
+            "nobody can be found again; type a larger --holdout, for training as well"
+        )
+        raise ValueError(msg)
+    _warn_of_known_people(arguments)
+    return trial
+
+
+def _warn_of_known_people(arguments: argparse.Namespace) -> None:
+    """Warn if the run, as far as it remembers, has learned from people that are ranked here."""
+    path = arguments.run / "job.json"
+    if not path.is_file():
+        return
+    job = json.loads(path.read_text(encoding="utf-8"))
+    data = job.get("source", job.get("data"))
+    same_data = data is not None and Path(data).resolve() == arguments.data.resolve()
+    kept_out, split = job.get("holdout", 0), job.get("source_split", job.get("split", "train"))
+    if same_data and (kept_out < arguments.holdout or split != (arguments.split or "train")):
+        logger.warning(
+            "%s was trained with --holdout %s of the %s images: it may have learned from people ranked here",
+            *(arguments.run, kept_out, split),
+        )
+
+
+def _trial_as_json(arguments: argparse.Namespace) -> dict[str, object]:
+    """Return what tells a held-out trial from a test set; nothing for a test set."""
+    if arguments.holdout is None:
+        return {}
+    return {"holdout": {"people": arguments.holdout, "split": arguments.split or "train"}}
+
+
+def _trial_as_text(arguments: argparse.Namespace) -> str:
+    """Say that the figures are of a held-out trial."""
+    return (
+        f"Held-out trial: the last {arguments.holdout} people of the {arguments.split or 'train'} images of "
+        f"{arguments.data}; not to be compared with figures of a test set.\n"
+    )
 
 
 def _print(ranking: "Ranking", query: "FeatureSet", gallery: "FeatureSet") -> None:
