@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from genreid.data.augment import to_float
-from genreid.data.decode import read_image
+from genreid.data.decode import UnreadableImageError, read_image
 from genreid.generation.renderings import to_uint8
 from genreid.masks.blazepose import load_blazepose
 from genreid.masks.parser import Crop, PersonParser
@@ -20,8 +20,8 @@ from genreid.models.crgan import ConditionPair, Rendering
 from genreid.training.precision import Compute, DeviceName, choose_compute
 from genreid.training.run_folder import load_renderer
 
-Picture = Path | str | NDArray[np.uint8]
-"""A file, or an array uint8 [3, H, W] in RGB; of any size."""
+Picture = Path | str | Image.Image | NDArray[np.uint8]
+"""A file, a Pillow image, or an array uint8 [3, H, W] in RGB; of any size."""
 
 
 class RenderedImages(NamedTuple):
@@ -39,6 +39,9 @@ class RenderedImages(NamedTuple):
 @dataclass(frozen=True)
 class Renderer:
     """Renders source people into the contexts of target images.
+
+        renderer = Renderer.from_run("runs/c2m")
+        images = renderer(["anna.jpg", "berta.jpg"], ["street.jpg", "hall.jpg"]).images  # uint8 [2, 3, H, W]
 
     Attributes:
         network: Takes a `ConditionPair`, gives a `Rendering`.
@@ -67,6 +70,26 @@ class Renderer:
         compute = choose_compute(device)
         return cls(compute.place(loaded.network).eval(), loaded.size, compute)
 
+    def __call__(
+        self,
+        source: Sequence[Picture],
+        target: Sequence[Picture],
+        source_masks: NDArray[np.uint8] | None = None,
+        target_masks: NDArray[np.uint8] | None = None,
+    ) -> RenderedImages:
+        """Render each source person into the context of the target image at the same place: `render`.
+
+        Args:
+            source: As in `render`.
+            target: As in `render`.
+            source_masks: As in `render`.
+            target_masks: As in `render`.
+
+        Raises:
+            ValueError: As in `render`.
+        """
+        return self.render(source, target, source_masks, target_masks)
+
     def render(
         self,
         source: Sequence[Picture],
@@ -77,47 +100,65 @@ class Renderer:
         """Render each source person into the context of the target image at the same place.
 
         Args:
-            source: People to render.
+            source: People to render: files, Pillow images or arrays uint8 [3, H, W], mixed as you like.
             target: Images whose contexts are wanted, as many as `source`.
             source_masks: uint8 [N, H, W] of 0/1 at the renderer's size; default: made with BlazePose.
             target_masks: The same for the target images.
 
         Raises:
-            ValueError: If the numbers of images or the shapes of masks do not fit.
+            ValueError: If there are no pictures, one is no picture or its file cannot be read, the numbers of
+                source and target images differ, or masks have another shape or other values than 0 and 1.
         """
+        for name, pictures in (("source", source), ("target", target)):
+            _check_list(name, pictures)
         if len(source) != len(target):
             msg = f"as many target images as source images are needed, got {len(source)} and {len(target)}"
             raise ValueError(msg)
+        # Masks first: they are refused before anything is decoded.
+        given = [
+            None if masks is None else self._checked(name, masks, len(source))
+            for name, masks in (("source_masks", source_masks), ("target_masks", target_masks))
+        ]
+        people, contexts = [_pixels(p) for p in source], [_pixels(p) for p in target]
         pair = ConditionPair(
-            self._images(source),
-            self._images(target),
-            self._masks(source, source_masks),
-            self._masks(target, target_masks),
+            self._images(people),
+            self._images(contexts),
+            self._masks(people, given[0]),
+            self._masks(contexts, given[1]),
         )
         with torch.inference_mode(), self.compute.autocast():
             rendering: Rendering = self.network(pair)
         images = to_uint8(rendering.image).cpu().contiguous().numpy()
         return RenderedImages(images, rendering.context_mask.float().cpu().contiguous().numpy())
 
-    def _images(self, pictures: Sequence[Picture]) -> Tensor:
-        """Return pictures as [N, 3, H, W] in [-1, 1] on the device."""
+    def _images(self, pictures: Sequence[NDArray[np.uint8]]) -> Tensor:
+        """Return pictures, uint8 [H, W, 3], as [N, 3, H, W] in [-1, 1] on the device."""
         height, width = self.size
-        resized = [
-            Image.fromarray(_pixels(p)).resize((width, height), Image.Resampling.BILINEAR) for p in pictures
-        ]
+        resized = [Image.fromarray(p).resize((width, height), Image.Resampling.BILINEAR) for p in pictures]
         stacked = torch.from_numpy(np.stack([np.asarray(image) for image in resized])).permute(0, 3, 1, 2)
         return to_float(stacked.to(self.compute.device)).contiguous(memory_format=torch.channels_last)
 
-    def _masks(self, pictures: Sequence[Picture], given: NDArray[np.uint8] | None) -> Tensor:
-        """Return masks as [N, 1, H, W] of 0/1 on the device."""
+    def _masks(self, pictures: Sequence[NDArray[np.uint8]], given: NDArray[np.uint8] | None) -> Tensor:
+        """Return the given masks, or masks of pictures, as [N, 1, H, W] of 0/1 on the device."""
         if given is None:
             parser = self.parser or load_blazepose()
-            found = parser.parse([Crop(Path(str(n)), _pixels(p)) for n, p in enumerate(pictures)])
+            found = parser.parse([Crop(Path(str(n)), pixels) for n, pixels in enumerate(pictures)])
             given = np.stack([self._resized(mask.binary()) for mask in found])
-        if given.shape != (len(pictures), *self.size):
-            msg = f"masks must be uint8 {[len(pictures), *self.size]} of 0 and 1, got {list(given.shape)}"
-            raise ValueError(msg)
         return torch.from_numpy(given.astype(np.float32))[:, None].to(self.compute.device)
+
+    def _checked(self, name: str, masks: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
+        """Refuse what is not one array of 0/1 at the renderer's size: 0/255 would render without a word."""
+        wanted = f"{name} must be one array uint8 {[count, *self.size]} of 0 and 1"
+        if not isinstance(masks, np.ndarray):
+            msg = f"{wanted}, got a {type(masks).__name__}; type numpy.stack(masks)"
+            raise ValueError(msg)
+        if masks.shape != (count, *self.size) or masks.dtype not in {np.dtype(np.uint8), np.dtype(np.bool_)}:
+            msg = f"{wanted}, got {masks.dtype} {list(masks.shape)}"
+            raise ValueError(msg)
+        if masks.max() > 1:
+            msg = f"{wanted}, got values up to {masks.max()}; type (masks > 0).astype(numpy.uint8)"
+            raise ValueError(msg)
+        return masks
 
     def _resized(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return a mask at the renderer's size, resized by nearest."""
@@ -125,11 +166,35 @@ class Renderer:
         return np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST))
 
 
+def _check_list(name: str, pictures: Sequence[Picture]) -> None:
+    """Refuse one picture in place of a list, and an empty list."""
+    if isinstance(pictures, str | Path | Image.Image):
+        msg = f"{name} must be a list of pictures, got one: {pictures}; type [picture]"
+        raise ValueError(msg)
+    if isinstance(pictures, np.ndarray) and pictures.ndim == 3:
+        msg = f"{name} must be a list of pictures, got one array {list(pictures.shape)}; type [picture]"
+        raise ValueError(msg)
+    if len(pictures) == 0:
+        msg = f"{name} is empty; give one picture or more"
+        raise ValueError(msg)
+
+
 def _pixels(picture: Picture) -> NDArray[np.uint8]:
     """Return a picture as uint8 [H, W, 3]."""
+    if isinstance(picture, Image.Image):
+        return np.asarray(picture.convert("RGB"))
+    if isinstance(picture, str | Path):
+        try:
+            return read_image(Path(picture).expanduser())
+        except UnreadableImageError as error:
+            msg = f"{picture} cannot be read: {error}"
+            raise ValueError(msg) from error
     if not isinstance(picture, np.ndarray):
-        return read_image(Path(picture))
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[0] != 3:
-        msg = f"a picture must be uint8 [3, H, W] in RGB, got {picture.dtype} {list(picture.shape)}"
+        msg = f"a picture must be a path, a Pillow image or an array, got a {type(picture).__name__}"
+        raise ValueError(msg)
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[0] != 3 or 0 in picture.shape:
+        turned = picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[-1] == 3
+        hint = "; type image.transpose(2, 0, 1)" if turned else ""
+        msg = f"a picture must be uint8 [3, H, W] in RGB, got {picture.dtype} {list(picture.shape)}{hint}"
         raise ValueError(msg)
     return np.ascontiguousarray(picture.transpose(1, 2, 0))
