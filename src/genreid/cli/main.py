@@ -79,8 +79,10 @@ def _run(verb: str, argv: list[str]) -> int:
 
 
 def _refuse(message: str) -> int:
-    """Write one paragraph to stderr."""
-    sys.stderr.write(f"genreid: {message.strip()}\n")
+    """Write one paragraph to stderr; a message that names its command already is not given another name."""
+    text = message.strip()
+    named = text.split(": ")[0].split()[:2] in [["genreid", verb] for verb in VERBS]
+    sys.stderr.write(f"{text}\n" if named else f"genreid: {text}\n")
     return EXIT_USER_ERROR
 
 

@@ -19,6 +19,12 @@ from genreid.data.decode_rows import Decoding
 BANK_VERSION = 1
 """Raised when decoding changes, so that old banks are not used."""
 
+_SPLIT_FOLDERS = (
+    *("bounding_box_train", "bounding_box_test", "query", "gallery"),
+    *("train", "test", "mask_train_v2", "mask_test_v2"),
+)
+"""Folders of one split in the formats that are known: masks lie under the same names, in their own folder."""
+
 
 @dataclass(frozen=True, slots=True)
 class BankKey:
@@ -61,7 +67,7 @@ class BankKey:
             except OSError:
                 missing.append(path)
         if missing and kind == "mask":
-            raise ValueError(_missing_masks(missing, len(paths)))
+            raise ValueError(_missing_masks(missing, paths))
         return cls(paths, size, kind, digest.hexdigest())
 
     @property
@@ -154,11 +160,21 @@ def _no_room(folder: Path, key: BankKey, error: OSError) -> str:
     )
 
 
-def _missing_masks(missing: list[Path], total: int) -> str:
+def _missing_masks(missing: list[Path], paths: tuple[Path, ...]) -> str:
     """Name the first missing masks and the command that makes them."""
     named = "\n".join(f"  {path}" for path in missing[:3])
     more = f"\n  ... and {len(missing) - 3} more" if len(missing) > 3 else ""
+    root = _masks_root(paths)
     return (
-        f"{len(missing)} of {total} masks are missing:\n{named}{more}\n"
-        "Make them with: genreid mask DIR --out MASKS (DIR the data set, MASKS the folder above)"
+        f"{len(missing)} of {len(paths)} masks are missing:\n{named}{more}\n"
+        f"Make them with: genreid mask DIR --out {root} (DIR: the data set's folder; image DIR/a/b.jpg "
+        f"has the mask {root / 'a' / 'b.png'})"
     )
+
+
+def _masks_root(paths: tuple[Path, ...]) -> Path:
+    """Return the folder of all masks, as far as paths tell: what they share, above one split's folder."""
+    root = Path(os.path.commonpath([path.absolute().parent for path in paths]))
+    while root.name in _SPLIT_FOLDERS and root != root.parent:
+        root = root.parent
+    return root

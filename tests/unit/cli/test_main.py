@@ -67,6 +67,9 @@ def test_the_verb_gets_the_rest(verb: Callable[[Callable[[list[str]], int]], Non
     ("error", "code", "text"),
     [
         (ValueError("x.yaml: wrong; type this"), 2, "genreid: x.yaml: wrong; type this\n"),
+        (ValueError("genreid adapt: unknown option --x"), 2, "genreid adapt: unknown option --x\n"),
+        (ValueError("genreid train baseline: no"), 2, "genreid train baseline: no\n"),
+        (ValueError("genreid adapt needs --source"), 2, "genreid adapt needs --source\n"),
         (FileNotFoundError("no such folder: x"), 2, "genreid: no such folder: x\n"),
         (PermissionError(13, "Permission denied", "x"), 2, "genreid: [Errno 13] Permission denied: 'x'\n"),
         (KeyboardInterrupt(), 130, "\nStopped by Ctrl-C.\n"),

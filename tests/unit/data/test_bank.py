@@ -182,6 +182,12 @@ def test_missing_masks_are_named_with_the_command(tmp_path: Path) -> None:
         build(paths, kind="mask")
 
 
+def test_missing_masks_name_the_folder_above_a_split(tmp_path: Path) -> None:
+    paths = [tmp_path / "masks" / "bounding_box_train" / f"{number}.png" for number in range(2)]
+    with pytest.raises(ValueError, match=f"--out {tmp_path / 'masks'} "):
+        build(paths, kind="mask")
+
+
 def test_mask_path() -> None:
     root = Path("data")
     assert mask_path(Path("masks"), root, root / "query" / "a.b.jpg") == Path("masks/query/a.b.png")
