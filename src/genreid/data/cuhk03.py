@@ -158,7 +158,7 @@ def _config_path(mat: Path, boxes: str) -> Path:
     message = (
         f"no {name} in {mat.parent} or {mat.parent.parent}. The new protocol (767 / 700 people) needs this "
         "list file of Zhong et al. 2017 (repository person-re-ranking, folder evaluation/data/CUHK03); "
-        "without it, choose the release's own 20 splits: --protocol classic"
+        "without it, choose the release's own 20 splits: --format cuhk03:classic"
     )
     raise ValueError(message)
 

@@ -65,11 +65,11 @@ class AdaptJob:
     out: Path
     """Run folder; a run that is there is resumed."""
     source_format: str | None = None
-    """Format of the source (default: recognised from the tree)."""
+    """Format of the source such as `msmt17:train` (default: recognised)."""
     source_pattern: str | None = None
     """Format `folder`: where identity and camera stand in a path of the source; see `genreid data check`."""
     target_format: str | None = None
-    """Format of the target (default: recognised from the tree)."""
+    """Format of the target such as `msmt17:train` (default: recognised)."""
     target_pattern: str | None = None
     """The same as --source-pattern for the target."""
     source_split: Literal["train", "all"] = "train"

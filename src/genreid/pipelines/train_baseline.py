@@ -31,7 +31,7 @@ class BaselineJob:
     out: Path
     """Run folder; a run that is there is resumed."""
     format: str | None = None
-    """Format of the data set (default: recognised from the tree)."""
+    """Format of the data set such as `msmt17:train` (default: recognised)."""
     pattern: str | None = None
     """Format `folder`: where identity and camera stand in a path; see `genreid data check`."""
     split: Literal["train", "all"] = "train"
