@@ -126,7 +126,7 @@ def market_labels(rng: np.random.Generator) -> Labels:
 def market_distances(rng: np.random.Generator, labels: Labels) -> NDArray[np.float32]:
     """Simulate the distances of a network that works somewhat: those of one person are smaller."""
     distances = rng.standard_normal((QUERIES, GALLERY), np.float32)
-    distances -= 2.0 * (labels.query_pids[:, None] == labels.gallery_pids)
+    distances -= 3.0 * (labels.query_pids[:, None] == labels.gallery_pids)
     return distances * np.float32(0.1) + np.float32(1.3)
 
 
@@ -186,7 +186,7 @@ def _near(
 ) -> NDArray[np.float32]:
     """Return unit vectors scattered around their person's."""
     vectors = rng.standard_normal((len(pids), people.shape[1]), np.float32)
-    vectors *= 5.0
+    vectors *= 4.0
     vectors += people[pids]
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors
