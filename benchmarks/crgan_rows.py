@@ -174,9 +174,10 @@ def _write(options: argparse.Namespace, name: str, entry: dict[str, Any]) -> Non
     """Add a row to the file, with what it was made by."""
     content = _read(options.out)
     content["rows"].setdefault(name, {"seeds": []})["seeds"].append(entry)
-    run = options.runs / f"{ROWS[name].run}-seed{options.seed}"
     content["commit"] = _commit()
-    content["config"] = {"recipe": options.recipe, "source_split": "all", **_recorded(run)}
+    run = options.runs / f"crgan-seed{options.seed}"
+    if run.exists():
+        content["config"] = {"recipe": options.recipe, "source_split": "all", **_recorded(run)}
     content["hardware"] = {
         "machine": platform.machine(),
         "cpu_threads": torch.get_num_threads(),
