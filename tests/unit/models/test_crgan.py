@@ -152,7 +152,7 @@ def test_parameters_of_the_generator(convs: Literal[1, 2], millions: float) -> N
 
 @pytest.mark.parametrize(("convs", "giga"), [(2, 12.1), (1, 9.3)])
 def test_products_of_the_generator(convs: Literal[1, 2], giga: float) -> None:
-    """Table 8 as it is written takes 12.1 GMAC an image; the package takes no more."""
+    """Table 8 as it is written takes 12.1 GMAC an image; the package a quarter less, with the same result."""
     with torch.device("meta"):
         network = Generator(GeneratorConfig(res_convs=convs), 224, 112)
     given = meta_pair((224, 112))
@@ -161,7 +161,7 @@ def test_products_of_the_generator(convs: Literal[1, 2], giga: float) -> None:
     assert round(literal.get_total_flops() / 2e9, 1) == giga
     with FlopCounterMode(display=False) as ours:
         network(given)
-    assert ours.get_total_flops() <= literal.get_total_flops()
+    assert ours.get_total_flops() < 0.75 * literal.get_total_flops()
 
 
 @pytest.mark.parametrize(

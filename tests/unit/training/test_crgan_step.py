@@ -126,8 +126,11 @@ class Recorder:
 def test_the_domain_discriminator_learns_once_and_the_generator_k_times(step: int, updates: int) -> None:
     setup = make_setup(Tiny(RenderingConfig(iterations=60, learning_rate=1e-3)))
     recorder = Recorder(setup)
+    passes: list[object] = []
+    setup.networks.generator.register_forward_hook(lambda *_arguments: passes.append(_arguments[0]))
     rendering_step(setup, make_batch(), step)
     assert recorder.order == ["domain"] + ["generator"] * updates
+    assert len(passes) == updates, "the update of D_d needs no pass of G of its own"
 
 
 @pytest.mark.parametrize(("step", "share"), [(0, 1.0), (30, 1.0), (45, 0.5), (59, 1 / 30)])
