@@ -99,6 +99,15 @@ def _copy_unless_junk(
 
 
 @_compile
+def _fill_with_nan(values: NDArray[Real], size: np.uint64) -> np.uint64:
+    """Write NaN behind `size` values up to a multiple of 64, so that vector loops leave no rest; return that."""
+    whole = (size + np.uint64(63)) & ~np.uint64(63)
+    for i in range(size, whole):
+        values[i] = np.nan
+    return whole
+
+
+@_compile
 def _count_up_to(
     values: NDArray[Real],
     size: np.uint64,
@@ -119,6 +128,25 @@ def _count_up_to(
     counts[one] += count_b
     counts[two] += count_c
     counts[three] += count_d
+
+
+@_compile
+def _count_two_up_to(
+    values: NDArray[Real],
+    size: np.uint64,
+    thresholds: NDArray[Real],
+    counts: NDArray[np.int64],
+    two: np.uint64,
+) -> None:
+    """As `_count_up_to`, for the last one or two thresholds."""
+    one = two + np.uint64(1)
+    a, b = thresholds[two], thresholds[one]
+    count_a, count_b = np.int32(0), np.int32(0)
+    for i in range(size):
+        count_a = np.int32(count_a + np.int32(values[i] <= a))
+        count_b = np.int32(count_b + np.int32(values[i] <= b))
+    counts[two] += count_a
+    counts[one] += count_b
 
 
 @_compile
@@ -228,11 +256,14 @@ def _compare_row(
         while entry < own.size and own[entry] < end:
             work.values[own[entry] - begin] = np.nan
             entry += 1
-        for four in range(0, image.size, 4):
-            _count_up_to(work.values, size, thresholds, counts, np.uint64(four))
+        whole = _fill_with_nan(work.values, size)
+        for four in range(0, image.size - 2, 4):
+            _count_up_to(work.values, whole, thresholds, counts, np.uint64(four))
+        if 0 < image.size % 4 <= 2:
+            _count_two_up_to(work.values, whole, thresholds, counts, np.uint64(image.size // 4 * 4))
         while passed < image.size and image[passed] < end:
             counts[passed] -= _count_equal(
-                work.values, np.uint64(image[passed] - begin), size, thresholds[passed]
+                work.values, np.uint64(image[passed] - begin), whole, thresholds[passed]
             )
             thresholds[passed] = _just_below(thresholds[passed], work.low)
             passed += 1
