@@ -100,7 +100,7 @@ def _copy_unless_junk(
 
 @_compile
 def _fill_with_nan(values: NDArray[Real], size: np.uint64) -> np.uint64:
-    """Write NaN behind `size` values up to a multiple of 64, so that vector loops leave no rest; return that."""
+    """Write NaN behind `size` values up to a multiple of 64, which leaves vector loops no rest; return that."""
     whole = (size + np.uint64(63)) & ~np.uint64(63)
     for i in range(size, whole):
         values[i] = np.nan

@@ -245,6 +245,12 @@ def test_no_valid_query_is_refused_with_the_reasons() -> None:
         rank_from_distances(np.zeros((2, 2)), [5, 1], [1, 2], [1, 1], [1, 2])
 
 
+@pytest.mark.parametrize("pid", [1, 2**15 - 1, 2**15, 2**16 + 1, 2**40])
+def test_identities_of_any_size(pid: int) -> None:
+    found = rank_from_distances([[2.0, 1.0, 3.0]], [pid], [pid, 1 + pid % 2**16, 3], [1], [2, 2, 2])
+    assert found.scores.first_match.tolist() == [1]
+
+
 def test_a_gallery_smaller_than_the_ranks() -> None:
     found = rank_from_distances([[5.0, 4.0, 3.0]], [1], [1, 2, 3], [1], [2, 2, 2])
     assert len(found.cmc) == 3
