@@ -100,7 +100,7 @@ def _copy_unless_junk(
 
 @_compile
 def _fill_with_nan(values: NDArray[Real], size: np.uint64) -> np.uint64:
-    """Write NaN behind `size` values up to a multiple of 64, which leaves vector loops no rest; return that."""
+    """Write NaN behind `size` values up to a multiple of 64: no rest for vector loops; return that."""
     whole = (size + np.uint64(63)) & ~np.uint64(63)
     for i in range(size, whole):
         values[i] = np.nan
@@ -350,8 +350,9 @@ def _filled_up(distance: NDArray[Real]) -> NDArray[Real]:
     size = 1
     while size <= distance.size:
         size *= 2
-    filled = np.full(size + 1, np.inf)
-    filled[: distance.size] = distance
+    filled = np.empty(size + 1, np.float64)
+    for i in range(filled.size):
+        filled[i] = distance[i] if i < distance.size else np.inf
     return filled
 
 
