@@ -122,7 +122,7 @@ class _LiteralDiscriminator(nn.Module):
         super().__init__()
         widths, strides = [base, 2 * base, 4 * base, 4 * base], [2, 2, 1, 1]
         layers = zip([3, *widths[:-1]], widths, strides, strict=True)
-        self.hidden = nn.ModuleList(nn.Conv2d(i, o, 4, s, padding=2, bias=i == 3) for i, o, s in layers)
+        self.hidden = nn.ModuleList(nn.Conv2d(i, o, 4, s, padding=2) for i, o, s in layers)
         self.norms = nn.ModuleList(nn.InstanceNorm2d(w, affine=True) for w in widths[1:])
         self.score = nn.Conv2d(widths[-1], 1, 4, padding=2)
         self.std = std

@@ -61,7 +61,8 @@ def test_images_are_written_exactly_and_once(release: Path, own_cache: Path) -> 
 def test_without_the_lists_of_the_new_protocol(release: Path) -> None:
     for path in release.glob("cuhk03_new*"):
         path.unlink()
-    with pytest.raises(ValueError, match=r"cuhk03_new_protocol_config_detected\.mat.*--format cuhk03:classic"):
+    wanted = r"cuhk03_new_protocol_config_detected\.mat.*--format cuhk03:classic"
+    with pytest.raises(ValueError, match=wanted):
         load_dataset(release)
 
 
