@@ -103,7 +103,14 @@ def rendering_stage(
         domains: Source and target.
         identity: D_id as stage I left it.
         camera: D_cam as stage I left it; None: no camera loss.
+
+    Raises:
+        ValueError: If no loss is left for the generator.
     """
+    weights = bench.config.stage2.weights
+    if camera is None and not (weights.adversarial or weights.identity or weights.context):
+        msg = "stage2.weights: only the camera loss has a weight, and the target's cameras are unknown"
+        raise ValueError(msg)
     config, compute = bench.config.stage2, bench.compute
     seed_everything(bench.seed, "initialise/rendering", 0)
     generator = Generator(bench.config.generator, *bench.config.image.size)

@@ -114,5 +114,5 @@ def set_training_mode(network: nn.Module, batch_norm: str) -> None:
     network.train()
     if batch_norm == "frozen":
         for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
                 module.eval()

@@ -1,7 +1,7 @@
 """CR-GAN's stages on images in memory: who is trained on what, what is frozen, what a checkpoint knows."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -22,6 +22,7 @@ from genreid.models.crgan import (
 from genreid.training.camera_step import CameraConfig
 from genreid.training.configs import AdaptConfig, FinetuningConfig, ImageConfig
 from genreid.training.crgan_stages import (
+    Domains,
     PairPlan,
     Workbench,
     camera_stage,
@@ -31,7 +32,7 @@ from genreid.training.crgan_stages import (
     render,
     rendering_stage,
 )
-from genreid.training.crgan_step import RenderingConfig
+from genreid.training.crgan_step import RenderingConfig, RenderingWeights
 from genreid.training.identity_stage import identity_stage
 from genreid.training.identity_step import IdentityConfig
 from genreid.training.loop import Stage
@@ -290,3 +291,11 @@ def test_renderers(name: Any, kind: type[nn.Module]) -> None:
 def test_stages_of_another_class_count_differ() -> None:
     stage = camera_stage(BENCH, image_set("other", classes=7))
     assert stage.facts["num_cameras"] == 7
+
+
+def test_a_generator_without_any_loss_is_refused() -> None:
+    weights = RenderingWeights(adversarial=0, identity=0, camera=1, context=0)
+    config = replace(AdaptConfig(), stage2=replace(AdaptConfig().stage2, weights=weights))
+    bench = Workbench(config, 0, CPU)
+    with pytest.raises(ValueError, match="only the camera loss has a weight"):
+        rendering_stage(bench, cast(Domains, None), cast(ReidNetwork, None), None)
