@@ -5,7 +5,10 @@ from collections.abc import Sequence
 
 from genreid.cli.main import EXIT_INTERRUPTED
 
-METHODS = {"baseline": "a backbone that classifies the people of the training set"}
+METHODS = {
+    "baseline": "a backbone that classifies the people of the training set",
+    "dgnet": "DG-Net: learns to tell people apart and to draw them in each other's clothes",
+}
 """Method -> what it trains."""
 
 
@@ -27,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     if argv[0] not in METHODS:
         msg = f"genreid train: unknown method {argv[0]!r}; there is {', '.join(METHODS)}"
         raise ValueError(msg)
-    return _baseline(argv[1:])
+    return {"baseline": _baseline, "dgnet": _dgnet}[argv[0]](argv[1:])
 
 
 def _baseline(argv: Sequence[str]) -> int:
@@ -47,4 +50,24 @@ def _baseline(argv: Sequence[str]) -> int:
         default_recipe="crgan_paper",
     )
     outcome = train_baseline(arguments.job, arguments.run, arguments.config)
+    return EXIT_INTERRUPTED if outcome is Outcome.INTERRUPTED else 0
+
+
+def _dgnet(argv: Sequence[str]) -> int:
+    """Train DG-Net and, where none is given, its teacher."""
+    from genreid.cli.options import parse_training  # noqa: PLC0415 - `genreid --help` stays quick
+    from genreid.pipelines.train_dgnet import DgnetJob, train_dgnet  # noqa: PLC0415
+    from genreid.recipes.dgnet import RECIPES  # noqa: PLC0415
+    from genreid.training.dgnet_config import DgnetConfig  # noqa: PLC0415
+    from genreid.training.loop import Outcome  # noqa: PLC0415
+
+    arguments = parse_training(
+        DgnetConfig,
+        RECIPES,
+        argv,
+        job_type=DgnetJob,
+        prog="genreid train dgnet",
+        default_recipe="published",
+    )
+    outcome = train_dgnet(arguments.job, arguments.run, arguments.config)
     return EXIT_INTERRUPTED if outcome is Outcome.INTERRUPTED else 0

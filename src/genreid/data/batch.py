@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -39,14 +39,14 @@ class BatchPlan:
         seed: Seed of the run.
         stream: Name of the stage and domain: different streams are independent.
         crop_padding: Pixels by which an image may be shifted; 0 = no shift.
-        crop_fill: Value of the pixels that a shift brings in, in [-1, 1].
+        crop_fill: Value of the pixels that a shift brings in, in [-1, 1]; `edge`: of the image's outermost ones.
     """
 
     size: int
     seed: int
     stream: str
     crop_padding: int = 0
-    crop_fill: float = 0.0
+    crop_fill: float | Literal["edge"] = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,16 +77,32 @@ class ImageSet:
             step: Step of the stage, from 0.
             device: Where the batch is wanted.
         """
-        rows = self.usable[epoch_indices(len(self.usable), plan.size, step, plan.seed, plan.stream)]
+        return self.take(self.rows(plan, step), plan, step, device)
+
+    def rows(self, plan: BatchPlan, step: int) -> Tensor:
+        """Return which images make up the batch of one step: int64 [B].
+
+        Args:
+            plan: Size, seed, stream.
+            step: Step of the stage, from 0.
+        """
+        return self.usable[epoch_indices(len(self.usable), plan.size, step, plan.seed, plan.stream)]
+
+    def take(self, rows: Tensor, plan: BatchPlan, step: int, device: torch.device) -> Batch:
+        """Return chosen images, augmented.
+
+        Args:
+            rows: int64 [B] of `usable`.
+            plan: Seed, stream and augmentation; its size is not looked at.
+            step: Step of the stage: the augmentation is a pure function of the plan and the step.
+            device: Where the batch is wanted.
+        """
         generator = step_generator(step, plan.seed, plan.stream)
         images = to_float(self.bank.gather(rows, device))
         masks = None if self.masks is None else self.masks.gather(rows, device).float()
         images, masks = random_flip(images, masks, generator)
         if plan.crop_padding > 0:
-            images = images - plan.crop_fill  # so that 0, which masks are padded with, stands for the fill
-            whole = images if masks is None else torch.cat((images, masks), dim=1)  # they move together
-            whole = random_crop(whole, plan.crop_padding, generator)
-            images, masks = whole[:, :3] + plan.crop_fill, None if masks is None else whole[:, 3:]
+            images, masks = _shifted(images, masks, plan, generator)
         images = images.contiguous(memory_format=torch.channels_last)
         return Batch(images, masks, self.labels[rows].to(device, non_blocking=True))
 
@@ -99,6 +115,21 @@ class ImageSet:
         self.bank.to_device(device)
         if self.masks is not None:
             self.masks.to_device(device)
+
+
+def _shifted(
+    images: Tensor, masks: Tensor | None, plan: BatchPlan, generator: torch.Generator
+) -> tuple[Tensor, Tensor | None]:
+    """Shift images, and their masks with them; what comes into a mask is background."""
+    if plan.crop_fill == "edge":
+        if masks is not None:
+            msg = "crop_fill 'edge' would stretch the masks; give a number from -1 to 1"
+            raise ValueError(msg)
+        return random_crop(images, plan.crop_padding, generator, "edge"), None
+    images = images - plan.crop_fill  # so that 0, which masks are padded with, stands for the fill
+    whole = images if masks is None else torch.cat((images, masks), dim=1)  # they move together
+    whole = random_crop(whole, plan.crop_padding, generator)
+    return whole[:, :3] + plan.crop_fill, None if masks is None else whole[:, 3:]
 
 
 def open_image_set(

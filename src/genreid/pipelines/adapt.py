@@ -1,11 +1,10 @@
 """`genreid adapt`: from two folders of crops to an adapted re-id network (CR-GAN, algorithm 1)."""
 
 import logging
-import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple
 
 from torch import nn
 
@@ -38,14 +37,14 @@ from genreid.training.crgan_stages import (
     render,
     rendering_stage,
 )
+from genreid.training.earlier_run import take_over_stage
 from genreid.training.identity_stage import identity_stage
-from genreid.training.loop import Outcome, Session, Stage, run_stage
+from genreid.training.loop import Outcome, Session, run_stage
 from genreid.training.precision import choose_compute
-from genreid.training.run_folder import open_run, read_job
+from genreid.training.run_folder import job_record, open_run, read_job
 from genreid.training.run_log import RunLog
 from genreid.training.run_options import RunOptions
 
-NetworkT = TypeVar("NetworkT", bound=nn.Module)
 logger = logging.getLogger(__name__)
 
 GENERATORS = ("crgan", "crgan_single")
@@ -129,7 +128,7 @@ def adapt(job: AdaptJob, options: RunOptions, config: AdaptConfig) -> Outcome:
     open_run(
         job.out,
         config,
-        {**_plain(job), "seed": options.seed, "holdout": options.holdout, "precision": compute.name},
+        {**job_record(job), "seed": options.seed, "holdout": options.holdout, "precision": compute.name},
     )
     session = Session(job.out, options.seed, options.max_minutes)
     bench = Workbench(config, options.seed, compute)
@@ -178,7 +177,9 @@ def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, session: Session, log
     domains.source.to_device(bench.compute.device)
     domains.target.to_device(bench.compute.device)
     if job.pretrained is not None:
-        _take_over_stage_one(job.pretrained, job.out)
+        take_over_stage(job.pretrained, job.out, "identity")
+        if load_newest(job.pretrained / "checkpoints" / "camera") is not None:
+            take_over_stage(job.pretrained, job.out, "camera")
 
     # Stage I: D_id learns the source people, D_cam the target's cameras.
     identity = identity_stage(bench.config.baseline, domains.source, bench.seed, bench.compute)
@@ -193,13 +194,13 @@ def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, session: Session, log
 
     # Stage II: G and D_d learn, D_id and D_cam are frozen.
     renderer = make_renderer(job.renderer, bench.config)
-    reid = _network(identity, "identity", ReidNetwork)
+    reid = identity.network("identity", ReidNetwork)
     if job.renderer in GENERATORS:
-        cameras = None if camera is None else _network(camera, "camera", CameraDiscriminator)
+        cameras = None if camera is None else camera.network("camera", CameraDiscriminator)
         rendering = rendering_stage(bench, domains, reid, cameras)
         if not run_stage(rendering, session, log):
             return False
-        renderer = _network(rendering, "generator", Generator)
+        renderer = rendering.network("generator", Generator)
         _save_pictures(session.run / "images" / "renderings.png", renderer, domains, bench)
 
     # Stage III: D_id learns from renderings made on the fly.
@@ -252,30 +253,6 @@ def _make_masks(samples: Sequence[Sample], root: Path, job: AdaptJob, domain: st
     return out
 
 
-def _take_over_stage_one(other: Path, run: Path) -> None:
-    """Copy the finished checkpoints of another run's stage I, so that this run folder stands alone."""
-    for stage in ("identity", "camera"):
-        folder = run / "checkpoints" / stage
-        found = load_newest(other / "checkpoints" / stage)
-        if load_newest(folder) is not None or (found is None and stage == "camera"):
-            continue
-        if found is None or not found.state.finished:
-            msg = f"--pretrained {other}: no finished stage I there; finish that run first"
-            raise ValueError(msg)
-        name = f"{found.state.step:08d}"
-        draft = folder / f".draft-{name}"
-        shutil.rmtree(draft, ignore_errors=True)
-        shutil.copytree(other / "checkpoints" / stage / name, draft)
-        draft.rename(folder / name)
-
-
-def _network(stage: Stage, name: str, kind: type[NetworkT]) -> NetworkT:
-    """Return a network of a stage with its type."""
-    network = stage.networks[name]
-    assert isinstance(network, kind)
-    return network
-
-
 def _save_pictures(path: Path, renderer: nn.Module, domains: Domains, bench: Workbench) -> None:
     """Keep a sheet of renderings in the run folder, for the eye."""
     if path.exists():
@@ -288,11 +265,3 @@ def _dual(renderer: RendererName, config: AdaptConfig) -> bool:
     """Tell whether the generator sees the target: `crgan_single` switches that off."""
     return renderer != "crgan_single" and config.generator.dual_condition
 
-
-def _plain(job: AdaptJob) -> dict[str, Any]:
-    """Return what a run remembers of its job."""
-    return {
-        name: str(value.resolve()) if isinstance(value, Path) else value
-        for name, value in asdict(job).items()
-        if name != "out"
-    }

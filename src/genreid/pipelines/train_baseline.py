@@ -1,21 +1,21 @@
 """`genreid train baseline`: a re-id network that learns to classify the people of one data set."""
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-
-from torch import nn
 
 from genreid.data.batch import open_image_set
 from genreid.data.load import load_dataset
 from genreid.data.reader_options import ReaderOptions
 from genreid.data.training_people import training_people
+from genreid.models.backbone import ReidNetwork
 from genreid.training.configs import BaselineConfig
+from genreid.training.earlier_run import start_backbone_from
 from genreid.training.identity_stage import identity_stage
 from genreid.training.loop import Outcome, Session, run_stage
 from genreid.training.precision import choose_compute
-from genreid.training.run_folder import load_reid_network, open_run
+from genreid.training.run_folder import job_record, open_run
 from genreid.training.run_log import RunLog
 from genreid.training.run_options import RunOptions
 
@@ -57,34 +57,16 @@ def train_baseline(job: BaselineJob, options: RunOptions, config: BaselineConfig
     compute = choose_compute(options.device, options.precision)
     dataset = load_dataset(job.data, job.format, ReaderOptions(pattern=job.pattern))
     samples = training_people(dataset, job.split, options.holdout)
-    record = {
-        name: str(v.resolve()) if isinstance(v, Path) else v
-        for name, v in asdict(job).items()
-        if name != "out"
-    }
-    open_run(
-        job.out,
-        config,
-        {**record, "seed": options.seed, "holdout": options.holdout, "precision": compute.name},
-    )
+    more = {"seed": options.seed, "holdout": options.holdout, "precision": compute.name}
+    open_run(job.out, config, {**job_record(job), **more})
     images = open_image_set(
         samples, [sample.pid for sample in samples], config.image.size, dataset.root, None
     )
     images.to_device(compute.device)
     stage = identity_stage(config, images, options.seed, compute)
     if job.init is not None:
-        start = load_reid_network(job.init).network
-        _start_from(stage.networks["identity"].get_submodule("backbone"), start.backbone, job.init)
+        start_backbone_from(stage.network("identity", ReidNetwork).backbone, job.init)
     session = Session(job.out, options.seed, options.max_minutes)
     with RunLog(job.out) as log:
         finished = run_stage(stage, session, log)
     return session.end(finished=finished)
-
-
-def _start_from(backbone: nn.Module, other: nn.Module, run: Path) -> None:
-    """Copy the weights of another run's backbone."""
-    shapes = [{name: value.shape for name, value in net.state_dict().items()} for net in (backbone, other)]
-    if shapes[0] != shapes[1]:
-        msg = f"--init {run}: that run has another backbone; give the same --backbone.name here"
-        raise ValueError(msg)
-    backbone.load_state_dict(other.state_dict())

@@ -13,7 +13,7 @@ from genreid.losses.context import ContextTargets, context_loss
 from genreid.losses.identity import identity_loss
 from genreid.models.backbone import ReidNetwork
 from genreid.models.crgan import CameraDiscriminator, ConditionPair, DomainDiscriminator, Rendering
-from genreid.training.optimizers import set_learning_rate
+from genreid.training.optimizers import parameters_of, set_learning_rate
 from genreid.training.precision import Compute
 from genreid.training.schedules import generator_updates, linear_after_half
 
@@ -214,5 +214,5 @@ def weigh(losses: Mapping[str, Tensor], weights: RenderingWeights) -> Tensor:
 def _update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     """Take one step down the gradient with respect to this optimiser's parameters, and no others."""
     optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss, inputs=[p for group in optimizer.param_groups for p in group["params"]])
+    torch.autograd.backward(loss, inputs=parameters_of(optimizer))
     optimizer.step()

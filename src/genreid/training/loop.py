@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,7 @@ from genreid.training.run_folder import flatten
 from genreid.training.run_log import RunLog
 
 logger = logging.getLogger(__name__)
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 LOG_EVERY = 20
 """Steps between two looks at the loss terms: each look makes the host wait for the device."""
@@ -51,6 +52,17 @@ class Stage:
     networks: Mapping[str, nn.Module]
     optimizers: Mapping[str, torch.optim.Optimizer]
     facts: Mapping[str, Any]
+
+    def network(self, name: str, kind: type[NetworkT]) -> NetworkT:
+        """Return one of the networks with its type.
+
+        Args:
+            name: Its name in this stage.
+            kind: What it is.
+        """
+        network = self.networks[name]
+        assert isinstance(network, kind)
+        return network
 
 
 class Outcome(Enum):

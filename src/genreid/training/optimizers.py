@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from genreid.models.backbone import ReidNetwork
+from genreid.models.dgnet import AppearanceEncoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +32,8 @@ class SgdConfig:
             raise ValueError(msg)
 
 
-def make_sgd(network: ReidNetwork, config: SgdConfig) -> torch.optim.SGD:
-    """Make Nesterov SGD with two groups: the backbone, and what is behind it (classifier, bottleneck).
+def make_sgd(network: ReidNetwork | AppearanceEncoder, config: SgdConfig) -> torch.optim.SGD:
+    """Make Nesterov SGD with two groups: the backbone, and what is behind it (classifier, bottleneck, heads).
 
     Args:
         network: The network to train.
@@ -55,15 +56,19 @@ def make_sgd(network: ReidNetwork, config: SgdConfig) -> torch.optim.SGD:
     )
 
 
-def make_adam(network: nn.Module, rate: float, betas: tuple[float, float]) -> torch.optim.Adam:
-    """Make Adam without weight decay.
+def make_adam(
+    network: nn.Module, rate: float, betas: tuple[float, float], weight_decay: float = 0.0
+) -> torch.optim.Adam:
+    """Make Adam.
 
     Args:
         network: The network to train.
         rate: Learning rate.
         betas: Decays of the two moments.
+        weight_decay: L2 penalty on all weights, added to their gradient.
     """
-    return torch.optim.Adam(network.parameters(), lr=rate, betas=betas, fused=True)
+    groups = [{"params": list(network.parameters()), "base_lr": rate}]
+    return torch.optim.Adam(groups, lr=rate, betas=betas, weight_decay=weight_decay, fused=True)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
@@ -86,6 +91,15 @@ def scale_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None
     """
     for group in optimizer.param_groups:
         group["lr"] = factor * group["base_lr"]
+
+
+def parameters_of(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    """Return all parameters that an optimiser changes.
+
+    Args:
+        optimizer: Any optimiser.
+    """
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def trainable(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:

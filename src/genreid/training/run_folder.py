@@ -6,7 +6,7 @@ RUN/config.yaml is the resolved configuration, RUN/job.json what else was asked 
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +90,19 @@ def open_run(run: Path, config: "DataclassInstance", job: Mapping[str, Any]) -> 
         lines = "\n".join(f"  {name}: {before[name]} there, {now[name]} now" for name in changed)
         msg = f"{run} was begun with other settings:\n{lines}\nresume with the same, or give another --out"
         raise ValueError(msg)
+
+
+def job_record(job: "DataclassInstance") -> dict[str, Any]:
+    """Return what a run folder remembers of what it was asked for: folders with their whole paths.
+
+    Args:
+        job: A command's own options; its `out` is the run folder itself.
+    """
+    return {
+        name: str(value.resolve()) if isinstance(value, Path) else value
+        for name, value in asdict(job).items()
+        if name != "out"
+    }
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

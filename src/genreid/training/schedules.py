@@ -45,3 +45,18 @@ def generator_updates(step: int, total: int) -> int:
         total: Length of the stage in iterations.
     """
     return 1 if step < total / 2 else 2
+
+
+def ramp(step: int, total: int, start: float, full: float) -> float:
+    """Return 0 up to one fraction of the stage, 1 from another one on, a straight line between (spec dg-net F9).
+
+    Args:
+        step: Number of the iteration, from 0.
+        total: Length of the stage in iterations.
+        start: Fraction at which the rise begins.
+        full: Fraction at which it ends; equal to `start`: a jump.
+    """
+    if step < start * total:
+        return 0.0
+    rise = (full - start) * total
+    return 1.0 if rise <= 0 else min(1.0, (step - start * total) / rise)

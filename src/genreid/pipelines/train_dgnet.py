@@ -1,0 +1,110 @@
+"""`genreid train dgnet`: the teacher, then DG-Net on the people of one data set."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from genreid.data.batch import open_image_set
+from genreid.data.load import load_dataset
+from genreid.data.reader_options import ReaderOptions
+from genreid.data.training_people import training_people
+from genreid.models.backbone import ReidNetwork
+from genreid.models.dgnet import AppearanceEncoder, Decoder, DgnetNetworks, StructureEncoder
+from genreid.training.dgnet_config import DgnetConfig
+from genreid.training.dgnet_stage import DgnetBench, dgnet_stage, offline_stage
+from genreid.training.earlier_run import start_backbone_from, take_over_stage
+from genreid.training.identity_stage import identity_stage
+from genreid.training.loop import Outcome, Session, run_stage
+from genreid.training.precision import choose_compute
+from genreid.training.run_folder import job_record, open_run
+from genreid.training.run_log import RunLog
+from genreid.training.run_options import RunOptions
+
+
+@dataclass(frozen=True, slots=True)
+class DgnetJob:
+    """Train DG-Net on labelled people: it learns to tell them apart and to draw them in each other's clothes."""
+
+    data: Path
+    """Labelled data set; its training images are used."""
+    out: Path
+    """Run folder; a run that is there is resumed."""
+    format: str | None = None
+    """Format of the data set such as `msmt17:train` (default: recognised)."""
+    pattern: str | None = None
+    """Format `folder`: where identity and camera stand in a path; see `genreid data check`."""
+    split: Literal["train", "all"] = "train"
+    """`all`: train, query and gallery together, junk and distractors left out."""
+    teacher: Path | None = None
+    """Another run, of the same data and people, whose first stage is the teacher (default: one is trained)."""
+    init: Path | None = None
+    """Another run whose re-id network's backbone E_a starts from."""
+
+
+def train_dgnet(job: DgnetJob, options: RunOptions, config: DgnetConfig) -> Outcome:
+    """Train the teacher and DG-Net, from where the run folder stands.
+
+    Args:
+        job: Data set, run folder, teacher.
+        options: Seed, device, precision, time limit, people held out.
+        config: All settings.
+
+    Returns:
+        Whether the run is finished, or the time limit or a signal stopped it at a checkpoint.
+
+    Raises:
+        ValueError: If the folder, the teacher or the settings do not fit.
+    """
+    compute = choose_compute(options.device, options.precision)
+    dataset = load_dataset(job.data, job.format, ReaderOptions(pattern=job.pattern))
+    samples = training_people(dataset, job.split, options.holdout)
+    more = {"seed": options.seed, "holdout": options.holdout, "precision": compute.name}
+    open_run(job.out, config, {**job_record(job), **more})
+    images = open_image_set(
+        samples, [sample.pid for sample in samples], config.image.size, dataset.root, None
+    )
+    images.to_device(compute.device)
+    bench = DgnetBench(config, images, None, options.seed, compute)
+    session = Session(job.out, options.seed, options.max_minutes)
+    with RunLog(job.out) as log:
+        finished = _run(job, bench, session, log)
+    return session.end(finished=finished)
+
+
+def needs_teacher(config: DgnetConfig) -> bool:
+    """Tell whether generated images are labelled by somebody.
+
+    Args:
+        config: All settings.
+    """
+    training = config.training
+    return training.generation and training.feeding != "none" and training.weights.primary > 0
+
+
+def _run(job: DgnetJob, bench: DgnetBench, session: Session, log: RunLog) -> bool:
+    """Train the teacher, DG-Net and, where feeding is offline, the re-id network; False on a stop before."""
+    # The teacher: a plain re-id network of the same people.
+    if needs_teacher(bench.config):
+        if job.teacher is not None:
+            take_over_stage(job.teacher, job.out, "identity")
+        teaching = identity_stage(bench.config.teacher, bench.source, bench.seed, bench.compute)
+        if not run_stage(teaching, session, log):
+            return False
+        bench = replace(bench, teacher=teaching.network("identity", ReidNetwork))
+
+    # DG-Net: E_a, E_s, G and D together.
+    stage = dgnet_stage(bench)
+    if job.init is not None:
+        start_backbone_from(stage.network("appearance", AppearanceEncoder).backbone, job.init)
+    if not run_stage(stage, session, log):
+        return False
+    if bench.config.training.feeding != "offline":
+        return True
+
+    # Offline feeding: a new E_a learns from a generator that no longer changes.
+    generators = DgnetNetworks(
+        stage.network("appearance", AppearanceEncoder),
+        stage.network("structure", StructureEncoder),
+        stage.network("decoder", Decoder),
+    )
+    return run_stage(offline_stage(bench, generators), session, log)

@@ -1,0 +1,168 @@
+"""DG-Net, made ready to run: networks, optimisers, batches, step; and feeding E_a offline (section 4.3)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from genreid.data.augment import Erasing, random_erasing
+from genreid.data.batch import BatchPlan, ImageSet
+from genreid.data.sampling import step_generator
+from genreid.data.swaps import SwapSource
+from genreid.models.backbone import ReidNetwork
+from genreid.models.dgnet import (
+    Decoder,
+    DgnetNetworks,
+    ScaleDiscriminator,
+    StructureEncoder,
+    build_appearance_encoder,
+    to_normalised,
+)
+from genreid.training.config_file import config_to_dict
+from genreid.training.dgnet_config import DgnetConfig
+from genreid.training.dgnet_step import (
+    DgnetOptimizers,
+    DgnetSetup,
+    SwapBatch,
+    TrainedNetworks,
+    dgnet_step,
+    offline_feeding_step,
+)
+from genreid.training.loop import Stage, seed_everything
+from genreid.training.optimizers import make_adam, make_sgd
+from genreid.training.precision import Compute
+
+
+@dataclass(frozen=True)
+class DgnetBench:
+    """What both stages of a run share.
+
+    Attributes:
+        config: All settings.
+        source: The labelled images.
+        teacher: Labels generated images; None where nothing is fed to E_a.
+        seed: Seed of the run.
+        compute: Device and arithmetic.
+    """
+
+    config: DgnetConfig
+    source: ImageSet
+    teacher: ReidNetwork | None
+    seed: int
+    compute: Compute
+
+
+def dgnet_stage(bench: DgnetBench) -> Stage:
+    """Make the stage that trains E_a, E_s, G and D together.
+
+    Args:
+        bench: Settings, images, teacher, seed, device.
+    """
+    config, compute = bench.config, bench.compute
+    networks = _fresh_networks(bench)
+    for network in networks[:4]:
+        compute.place(network)
+    generator = nn.ModuleDict({"structure": networks.structure, "decoder": networks.decoder})
+    adam = config.training.adam
+    betas = (adam.beta1, adam.beta2)
+    optimizers = DgnetOptimizers(
+        make_sgd(networks.appearance, config.training.sgd),
+        make_adam(generator, adam.learning_rate, betas, adam.weight_decay),
+        make_adam(networks.discriminator, adam.learning_rate, betas, adam.weight_decay),
+    )
+    setup = DgnetSetup(networks, optimizers, config.training, compute)
+    draw = _drawing(bench, "dgnet")
+
+    def step(number: int) -> Mapping[str, Tensor]:
+        return dgnet_step(setup, draw(number), number)
+
+    trained = {name: network for name, network in networks._asdict().items() if name != "teacher"}
+    return Stage(
+        "dgnet", config.training.iterations, step, trained, optimizers._asdict(), dgnet_facts(bench)
+    )
+
+
+def offline_stage(bench: DgnetBench, generators: DgnetNetworks) -> Stage:
+    """Make the stage that trains a new E_a on images of a generator that no longer changes (section 4.3).
+
+    Args:
+        bench: Settings, images, teacher, seed, device.
+        generators: The E_a, E_s and G that DG-Net's own stage ended with; they are frozen.
+    """
+    config, compute = bench.config, bench.compute
+    networks = _fresh_networks(bench)
+    compute.place(networks.appearance)
+    for network in generators:
+        compute.place(network).eval().requires_grad_(requires_grad=False)
+    optimizer = make_sgd(networks.appearance, config.training.sgd)
+    setup = DgnetSetup(
+        networks, DgnetOptimizers(optimizer, optimizer, optimizer), config.training, compute
+    )
+    draw = _drawing(bench, "offline")
+
+    def step(number: int) -> Mapping[str, Tensor]:
+        return offline_feeding_step(setup, generators, draw(number), number)
+
+    return Stage(
+        "offline",
+        config.training.iterations,
+        step,
+        {"appearance": networks.appearance},
+        {"appearance": optimizer},
+        dgnet_facts(bench),
+    )
+
+
+def dgnet_facts(bench: DgnetBench) -> dict[str, Any]:
+    """Return what a checkpoint must know to rebuild the networks.
+
+    Args:
+        bench: Settings and images.
+    """
+    config = bench.config
+    return {
+        "appearance": config_to_dict(config.appearance),
+        "structure": config_to_dict(config.structure),
+        "decoder": config_to_dict(config.decoder),
+        "discriminator": config_to_dict(config.discriminator),
+        "num_classes": len(bench.source.classes),
+        "size": list(config.image.size),
+        "source": bench.source.fingerprint,
+        "settings": config_to_dict(config.training),
+    }
+
+
+def _fresh_networks(bench: DgnetBench) -> TrainedNetworks:
+    """Initialise E_a, E_s, G and D; take the teacher as it is."""
+    config = bench.config
+    seed_everything(bench.seed, "initialise/dgnet", 0)
+    appearance = build_appearance_encoder(config.appearance, len(bench.source.classes))
+    structure = StructureEncoder(config.structure)
+    decoder = Decoder(config.decoder, structure.out_channels, appearance.feature_channels)
+    discriminator = ScaleDiscriminator(config.discriminator)
+    teacher = bench.teacher
+    if teacher is not None:
+        bench.compute.place(teacher).requires_grad_(requires_grad=False)
+        if not config.training.teaching.dropout:
+            teacher.dropout = 0.0
+    return TrainedNetworks(appearance, structure, decoder, discriminator, teacher)
+
+
+def _drawing(bench: DgnetBench, stream: str) -> Callable[[int], SwapBatch]:
+    """Return what draws the batch of a step: a pure function of the seed and the step (spec dg-net F1)."""
+    config = bench.config.training
+    plan = BatchPlan(config.batch, bench.seed, stream, config.crop_padding, "edge")
+    source = SwapSource(bench.source, config.different_people)
+    erasing = Erasing(config.erasing)
+
+    def draw(step: int) -> SwapBatch:
+        pairs = source.pairs(plan, step, bench.compute.device)
+        images, positives = to_normalised(pairs.images), to_normalised(pairs.positives)
+        generator = step_generator(step, bench.seed, f"{stream}/erasing")
+        erased, erased_positives = (
+            random_erasing(real, erasing, generator) for real in (images, positives)
+        )
+        return SwapBatch(images, positives, erased, erased_positives, pairs.labels)
+
+    return draw

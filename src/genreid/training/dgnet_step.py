@@ -1,0 +1,382 @@
+"""One iteration of DG-Net (paper 003, section 3; spec dg-net F6, F7).
+
+A batch is 2B images: image i is swapped with image B + i. Everything is in ImageNet-normalised space. E, G and
+D without batch norm read all images at once; E_a, whose batch norms see which images come together, reads B at
+a time, in the published order. A mean over the 2B images is half of what the paper adds up over both
+directions: `_both` doubles it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from genreid.losses.gradient_penalty import gradient_penalty
+from genreid.losses.identity import identity_loss
+from genreid.losses.multiscale import discriminator_loss, generator_loss
+from genreid.losses.reconstruction import reconstruction_loss
+from genreid.losses.teacher import Parents, primary_loss, soft_labels
+from genreid.models.backbone import ReidNetwork
+from genreid.models.dgnet import (
+    Appearance,
+    AppearanceEncoder,
+    Decoder,
+    DgnetNetworks,
+    HeadOutput,
+    ScaleDiscriminator,
+    StructureEncoder,
+    from_normalised,
+)
+from genreid.models.frozen import frozen_call
+from genreid.models.layers import at_least_float32
+from genreid.training.dgnet_config import DgnetTraining, DgnetWeights
+from genreid.training.optimizers import parameters_of, scale_learning_rate
+from genreid.training.precision import Compute
+from genreid.training.schedules import step_decay
+
+
+class SwapBatch(NamedTuple):
+    """2B images in ImageNet-normalised space; image i is swapped with image B + i.
+
+    Attributes:
+        images: x, [2B, 3, H, W].
+        positives: Another image of the person of each, [2B, 3, H, W].
+        erased: x with rectangles erased, for classification only.
+        erased_positives: The positives with rectangles erased.
+        labels: y, [2B] int64.
+    """
+
+    images: Tensor
+    positives: Tensor
+    erased: Tensor
+    erased_positives: Tensor
+    labels: Tensor
+
+
+class TrainedNetworks(NamedTuple):
+    """The networks of DG-Net.
+
+    Attributes:
+        appearance: E_a.
+        structure: E_s.
+        decoder: G.
+        discriminator: D.
+        teacher: The frozen teacher; None where nothing is labelled.
+    """
+
+    appearance: AppearanceEncoder
+    structure: StructureEncoder
+    decoder: Decoder
+    discriminator: ScaleDiscriminator
+    teacher: ReidNetwork | None
+
+
+class DgnetOptimizers(NamedTuple):
+    """The optimisers of DG-Net.
+
+    Attributes:
+        appearance: SGD of E_a.
+        generator: Adam of E_s and G.
+        discriminator: Adam of D.
+    """
+
+    appearance: torch.optim.Optimizer
+    generator: torch.optim.Optimizer
+    discriminator: torch.optim.Optimizer
+
+
+@dataclass(frozen=True)
+class DgnetSetup:
+    """All that stays the same from one iteration to the next.
+
+    Attributes:
+        networks: E_a, E_s, G, D and the teacher.
+        optimizers: Their optimisers.
+        config: Settings.
+        compute: Device and arithmetic.
+    """
+
+    networks: TrainedNetworks
+    optimizers: DgnetOptimizers
+    config: DgnetTraining
+    compute: Compute
+
+
+class Swap(NamedTuple):
+    """What the generator made of a batch.
+
+    Attributes:
+        code: a, appearance codes [2B, 4C].
+        structure: s, structure codes [2B, S, H/4, W/4].
+        itself: G(a_i, s_i), [2B, 3, H, W].
+        same_person: G(a_t, s_i), t another image of the same person.
+        swapped: G(a_i, s_j), j the partner of i.
+    """
+
+    code: Tensor
+    structure: Tensor
+    itself: Tensor
+    same_person: Tensor
+    swapped: Tensor
+
+
+def dgnet_step(setup: DgnetSetup, batch: SwapBatch, step: int) -> Mapping[str, Tensor]:
+    """Run one iteration: generate, update D, then update E_a, E_s and G by one sum of losses.
+
+    Args:
+        setup: Networks, optimisers, settings.
+        batch: The mini-batch of this step.
+        step: Number of the iteration, from 0: it sets learning rates and weights.
+
+    Returns:
+        The loss terms as scalars on the device, unweighted; terms of weight 0 are not computed.
+    """
+    config, optimizers, autocast = setup.config, setup.optimizers, setup.compute.autocast
+    weights = config.weights_at(step)
+    factor = step_decay(step, config.iterations, 1.0, config.sgd.drop_at)
+    for optimizer in optimizers:
+        scale_learning_rate(optimizer, factor)
+
+    # Without generation, E_a learns from real images alone (a control, no part of the paper).
+    if not config.generation:
+        with autocast():
+            losses = real_identity_losses(setup, batch, weights)
+        _update([optimizers.appearance], weigh(losses, weights))
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    # Self-identity and cross-identity generation (section 3.1).
+    with autocast():
+        swap = generate(setup, batch)
+
+    # Update D on real and on swapped images (equation 7).
+    with autocast():
+        judged = discriminator_losses(setup, batch.images, swap.swapped.detach())
+    _update(
+        [optimizers.discriminator],
+        judged["discriminator"] + weights.gradient_penalty * judged["gradient_penalty"],
+    )
+
+    # Update E_a, E_s and G by one sum of losses (equation 10), with the updated D.
+    with autocast():
+        losses = generation_losses(setup, batch, swap, weights)
+        losses |= real_identity_losses(setup, batch, weights)
+        if weights.primary > 0:
+            losses |= feeding_losses(setup, swap.swapped.detach(), batch.labels)
+    _update([optimizers.appearance, optimizers.generator], weigh(losses, weights))
+    return {name: loss.detach() for name, loss in (judged | losses).items()}
+
+
+def offline_feeding_step(
+    setup: DgnetSetup, generators: DgnetNetworks, batch: SwapBatch, step: int
+) -> Mapping[str, Tensor]:
+    """Teach E_a with real images and with those of a generator that no longer changes (section 4.3).
+
+    Args:
+        setup: Networks, of which E_a is trained and the teacher is asked; settings.
+        generators: The frozen E_a, E_s and G that make the images, in evaluation mode.
+        batch: The mini-batch of this step.
+        step: Number of the iteration, from 0.
+
+    Returns:
+        The loss terms as scalars on the device, unweighted.
+    """
+    config, optimizer = setup.config, setup.optimizers.appearance
+    weights = config.weights_at(step)
+    scale_learning_rate(optimizer, step_decay(step, config.iterations, 1.0, config.sgd.drop_at))
+    with setup.compute.autocast():
+        with torch.no_grad():
+            code = generators.appearance(batch.images).code
+            swapped = generators.decoder(partner(generators.structure(batch.images)), code)
+        losses = real_identity_losses(setup, batch, weights)
+        if weights.primary > 0:
+            losses |= feeding_losses(setup, swapped, batch.labels)
+    _update([optimizer], weigh(losses, weights))
+    return {name: loss.detach() for name, loss in losses.items()}
+
+
+def generate(setup: DgnetSetup, batch: SwapBatch) -> Swap:
+    """Encode the batch and decode every image from itself, from its person's other image and swapped.
+
+    Args:
+        setup: Networks and settings; E_a's batch norms take notice of clean images and positives.
+        batch: The mini-batch.
+    """
+    networks = setup.networks
+    with torch.set_grad_enabled(not setup.config.detach_code):
+        code = _halves(networks.appearance, batch.images).code
+        positive_code = _halves(networks.appearance, batch.positives).code
+    structure = networks.structure(batch.images)
+    structures = torch.cat((structure, structure, partner(structure)))
+    images = networks.decoder(structures, torch.cat((code, positive_code, code)))
+    itself, same_person, swapped = images.chunk(3)
+    return Swap(code, structure, itself, same_person, swapped)
+
+
+def discriminator_losses(setup: DgnetSetup, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    """Return D's loss and R1, over both directions.
+
+    Args:
+        setup: Networks and settings.
+        real: x, [2B, 3, H, W].
+        fake: Swapped images without their graph.
+    """
+    real = real.detach().requires_grad_()
+    discriminator = setup.networks.discriminator
+    scores = [at_least_float32(score) for score in discriminator(real)]
+    faked = [at_least_float32(score) for score in discriminator(fake)]
+    return {
+        "discriminator": _both(discriminator_loss(scores, faked, setup.config.adversarial_form)),
+        "gradient_penalty": _both(gradient_penalty(scores, real)),
+    }
+
+
+def generation_losses(
+    setup: DgnetSetup, batch: SwapBatch, swap: Swap, weights: DgnetWeights
+) -> dict[str, Tensor]:
+    """Return the terms of equation 10 that judge what was generated, for those that have a weight.
+
+    They reach G and E_s; E_a reads generated images as a frozen copy of itself, so that they do not reach it
+    (unless `detach_code` is off: then through the codes).
+
+    Args:
+        setup: Networks and settings.
+        batch: The mini-batch.
+        swap: What was generated of it.
+        weights: Of this iteration.
+    """
+    networks, config = setup.networks, setup.config
+    losses = {
+        "itself": _both(reconstruction_loss(swap.itself, batch.images)),  # equation 1
+        "same_person": _both(reconstruction_loss(swap.same_person, batch.images)),  # equation 2
+    }
+    scores = [at_least_float32(score) for score in networks.discriminator(swap.swapped)]
+    losses["adversarial"] = _both(generator_loss(scores, config.adversarial_form))  # equation 7
+
+    again = _halves(networks.appearance, swap.swapped, frozen=True)
+    logits = at_least_float32(again.primary.logits)
+    losses["generated_identity"] = _both(identity_loss(logits, batch.labels))  # equation 6
+    if weights.appearance_code > 0:
+        losses["appearance_code"] = _both(reconstruction_loss(again.code, swap.code.detach()))  # equation 4
+
+    if weights.structure_code > 0 or weights.cycle > 0:
+        structure_again = _encode_structure_again(setup, swap.swapped)
+        losses["structure_code"] = _both(  # equation 5
+            reconstruction_loss(structure_again, partner(swap.structure).detach())
+        )
+        back = networks.decoder(partner(structure_again), again.code.detach())
+        losses["cycle"] = _both(reconstruction_loss(back, batch.images))
+    return losses
+
+
+def real_identity_losses(setup: DgnetSetup, batch: SwapBatch, weights: DgnetWeights) -> dict[str, Tensor]:
+    """Return the classification of real, erased images (equation 3), for the terms that have a weight.
+
+    Args:
+        setup: Networks; the terms reach E_a.
+        batch: The mini-batch.
+        weights: Of this iteration.
+    """
+    real = _halves(setup.networks.appearance, batch.erased)
+    losses = {"identity": _both(identity_loss(at_least_float32(real.primary.logits), batch.labels))}
+    if weights.fine_identity > 0:
+        losses["fine_identity"] = _both(identity_loss(at_least_float32(real.fine.logits), batch.labels))
+    if weights.positive_identity > 0:
+        positive = _halves(setup.networks.appearance, batch.erased_positives)
+        logits = at_least_float32(positive.primary.logits)
+        losses["positive_identity"] = _both(identity_loss(logits, batch.labels))
+    return losses
+
+
+def feeding_losses(setup: DgnetSetup, generated: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Return what generated images teach E_a: primary feature learning and fine-grained mining (3.2).
+
+    Args:
+        setup: Networks and settings; the terms reach E_a alone.
+        generated: Swapped images without their graph.
+        labels: [2B] who gave the appearance.
+    """
+    student = _halves(setup.networks.appearance, generated)
+    parents = Parents(labels, partner(labels))
+    target = soft_labels(teacher_probabilities(setup, generated), parents, setup.config.teaching.style)
+    return {
+        "primary": _both(primary_loss(at_least_float32(student.primary.logits), target)),  # equation 8
+        "fine": _both(identity_loss(at_least_float32(student.fine.logits), parents.structure)),  # equation 9
+    }
+
+
+@torch.no_grad()
+def teacher_probabilities(setup: DgnetSetup, generated: Tensor) -> Tensor:
+    """Return q, the mean of the teacher's probabilities for each image and its mirror image (spec F8).
+
+    Args:
+        setup: Networks and settings.
+        generated: [2B, 3, H, W]; the teacher's batch norms see B at a time.
+
+    Returns:
+        [2B, K], each row of sum 1.
+    """
+    teacher = setup.networks.teacher
+    assert teacher is not None, "feeding without a teacher"
+    teacher.train(setup.config.teaching.batch_norm == "batch")
+    sums = []
+    for half in (from_normalised(generated, clip=False)).chunk(2):
+        logits = [frozen_call(teacher, images).logits for images in (half, half.flip(3))]
+        sums.append(torch.stack([at_least_float32(x).softmax(dim=1) for x in logits]).mean(dim=0))
+    return torch.cat(sums)
+
+
+def weigh(losses: Mapping[str, Tensor], weights: DgnetWeights) -> Tensor:
+    """Return the weighted sum of equation 10.
+
+    Args:
+        losses: Terms by name; those that are missing count nothing.
+        weights: Of this iteration.
+    """
+    weight_of = weights.by_term
+    return torch.stack([weight_of[name] * loss for name, loss in losses.items()]).sum()
+
+
+def partner(values: Tensor) -> Tensor:
+    """Return for each of 2B rows that of its partner: the two halves change places.
+
+    Args:
+        values: [2B, ...].
+    """
+    return values.roll(len(values) // 2, 0)
+
+
+def _halves(network: nn.Module, images: Tensor, *, frozen: bool = False) -> Appearance:
+    """Read B images at a time, so that batch norms see what the published code shows them."""
+    first, second = (
+        cast(Appearance, frozen_call(network, half, dropout=False) if frozen else network(half))
+        for half in images.chunk(2)
+    )
+    primary, fine = (
+        HeadOutput(torch.cat((x.embedding, y.embedding)), torch.cat((x.logits, y.logits)))
+        for x, y in ((first.primary, second.primary), (first.fine, second.fine))
+    )
+    return Appearance(torch.cat((first.code, second.code)), primary, fine)
+
+
+def _encode_structure_again(setup: DgnetSetup, swapped: Tensor) -> Tensor:
+    """Encode swapped images: E_s learns and the image is fixed, or the image learns and E_s is fixed (F7)."""
+    structure = setup.networks.structure
+    if torch.rand(()).item() < setup.config.encode_again:  # the host's own generator: no device waits
+        return cast(Tensor, structure(swapped.detach()))
+    return cast(Tensor, frozen_call(structure, swapped))
+
+
+def _both(mean: Tensor) -> Tensor:
+    """Turn the mean over both directions into their sum (spec dg-net F6: summed, never averaged)."""
+    return 2 * mean
+
+
+def _update(optimizers: list[torch.optim.Optimizer], loss: Tensor) -> None:
+    """Take one step down the gradient with respect to the parameters of these optimisers, and no others."""
+    for optimizer in optimizers:
+        optimizer.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss, inputs=[p for optimizer in optimizers for p in parameters_of(optimizer)])
+    for optimizer in optimizers:
+        optimizer.step()
