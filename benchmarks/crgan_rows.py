@@ -7,25 +7,27 @@ file is kept. Stage I is shared. Nothing is chosen here by looking at the target
 """
 
 import argparse
-import json
 import logging
-import platform
-import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from benchmarks.result_file import (
+    add_entry,
+    entry_of,
+    read_results,
+    recorded_settings,
+    seeds_of,
+    stage_minutes,
+)
 from genreid.cli.main import main as genreid
 from genreid.data.load import load_dataset
 from genreid.data.sample import JUNK_PID
 from genreid.evaluation.ranking import rank
 from genreid.features.extract import Extractor
 from genreid.features.options import FeatureOptions
-from genreid.training.run_folder import read_job
 
 logger = logging.getLogger(__name__)
 
@@ -64,14 +66,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     options = _arguments().parse_args(argv)
     for name in options.rows or ROWS:
-        if _seeds(_read(options.out), name, options.seed):
+        if seeds_of(read_results(options.out), name, options.seed):
             continue
         row = ROWS[name]
         run = options.runs / f"{row.run}-seed{options.seed}"
         if not options.evaluate_only:
             _train(run, row.run, options)
         entry = _evaluate(run, row, options)
-        _write(options, name, entry)
+        made = options.runs / f"crgan-seed{options.seed}"
+        recipe = {"recipe": options.recipe, "source_split": "all"}
+        add_entry(options.out, name, entry, recipe | recorded_settings(made) if made.exists() else None)
         logger.info("%s: %s", name, entry)
     return 0
 
@@ -116,13 +120,8 @@ def _evaluate(run: Path, row: Row, options: argparse.Namespace) -> dict[str, Any
     gallery = [sample for sample in dataset.gallery if sample.pid != JUNK_PID]
     extractor = Extractor.from_run(run, features)
     ranking = rank(extractor.extract(dataset.query), extractor.extract(gallery))
-    figures = ranking.to_json()
     minutes = training_minutes(options, row) + (time.monotonic() - begin) / 60
-    return {
-        "seed": options.seed,
-        **{name: round(float(figures[name]), 5) for name in ("rank1", "mAP", "mAP_trapezoid", "mINP")},
-        "minutes": round(minutes, 1),
-    }
+    return entry_of(options.seed, ranking.to_json(), minutes)
 
 
 def training_minutes(options: argparse.Namespace, row: Row) -> float:
@@ -138,73 +137,6 @@ def training_minutes(options: argparse.Namespace, row: Row) -> float:
         own = stage_minutes(options.runs / f"{row.run}-seed{options.seed}")
         needed += sum(minutes for stage, minutes in own.items() if stage != "identity")
     return needed
-
-
-def stage_minutes(run: Path) -> dict[str, float]:
-    """Return how long each stage of a run trained, from its log.
-
-    Args:
-        run: The run folder.
-    """
-    minutes: dict[str, float] = {}
-    before = 0.0
-    for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
-        entry = json.loads(line)
-        step_seconds = entry["seconds"] - before if entry["seconds"] >= before else entry["seconds"]
-        minutes[entry["stage"]] = minutes.get(entry["stage"], 0.0) + step_seconds / 60
-        before = entry["seconds"]
-    return minutes
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Return the result file, or an empty one."""
-    if not path.exists():
-        return {"rows": {}}
-    content = json.loads(path.read_text(encoding="utf-8"))
-    assert isinstance(content, dict)
-    return content
-
-
-def _seeds(content: dict[str, Any], name: str, seed: int) -> list[dict[str, Any]]:
-    """Return what the file holds of one row and seed."""
-    return [entry for entry in content["rows"].get(name, {}).get("seeds", []) if entry["seed"] == seed]
-
-
-def _write(options: argparse.Namespace, name: str, entry: dict[str, Any]) -> None:
-    """Add a row to the file, with what it was made by."""
-    content = _read(options.out)
-    content["rows"].setdefault(name, {"seeds": []})["seeds"].append(entry)
-    content["commit"] = _commit()
-    run = options.runs / f"crgan-seed{options.seed}"
-    if run.exists():
-        content["config"] = {"recipe": options.recipe, "source_split": "all", **_recorded(run)}
-    content["hardware"] = {
-        "machine": platform.machine(),
-        "cpu_threads": torch.get_num_threads(),
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-
-def _recorded(run: Path) -> dict[str, Any]:
-    """Return the settings of a run, without the paths of this machine."""
-    from genreid.training.config_file import read_yaml_mapping  # noqa: PLC0415
-
-    job = read_job(run)
-    return {
-        "settings": read_yaml_mapping(run / "config.yaml"),
-        "precision": job["precision"],
-        "version": job["version"],
-    }
-
-
-def _commit() -> str:
-    """Return the commit that the figures were made with."""
-    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)  # noqa: S607
-    return done.stdout.strip()
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def random_crop(
         padding: Pixels added on each side, 0 or more; a window may start at any of the 2 * padding + 1
             places of each axis.
         generator: Two numbers a row are drawn from it.
-        fill: Value of the added pixels, in the images' own scale; `edge` repeats the image's outermost ones.
+        fill: Value of the added pixels, in the images' own scale; `edge` repeats the edge.
 
     Returns:
         A new tensor of the same shape and type.

@@ -39,7 +39,7 @@ class BatchPlan:
         seed: Seed of the run.
         stream: Name of the stage and domain: different streams are independent.
         crop_padding: Pixels by which an image may be shifted; 0 = no shift.
-        crop_fill: Value of the pixels that a shift brings in, in [-1, 1]; `edge`: of the image's outermost ones.
+        crop_fill: Value of the pixels that a shift brings in, in [-1, 1]; `edge`: of the outermost ones.
     """
 
     size: int

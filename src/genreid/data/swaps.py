@@ -34,8 +34,8 @@ class SwapSource:
 
     Attributes:
         images: The images.
-        different_people: Draw pairs of two people only (the paper's y_i != y_j); False: any two images, as the
-            published code does (spec dg-net F1).
+        different_people: Draw pairs of two people only (the paper's y_i != y_j); False: any two images, as
+            the published code does (spec dg-net F1).
     """
 
     images: ImageSet

@@ -16,8 +16,8 @@ AdversarialForm = Literal["lsgan", "log"]
 def discriminator_loss(real: Sequence[Tensor], fake: Sequence[Tensor], form: AdversarialForm) -> Tensor:
     """Return the discriminator's loss, summed over scales (spec dg-net F5).
 
-    `lsgan`: mean((D(x) - 1)^2) + mean(D(G)^2); `log`: mean(-log s(D(x))) + mean(-log(1 - s(D(G)))), where s is
-    the logistic function.
+    `lsgan`: mean((D(x) - 1)^2) + mean(D(G)^2); `log`: mean(-log s(D(x))) + mean(-log(1 - s(D(G)))), where s
+    is the logistic function.
 
     Args:
         real: One score map of real images for each scale.
@@ -27,9 +27,7 @@ def discriminator_loss(real: Sequence[Tensor], fake: Sequence[Tensor], form: Adv
     if form == "lsgan":
         terms = [adversarial.discriminator_loss(x, g) for x, g in zip(real, fake, strict=True)]
     else:
-        terms = [
-            F.softplus(-x).mean() + F.softplus(g).mean() for x, g in zip(real, fake, strict=True)
-        ]
+        terms = [F.softplus(-x).mean() + F.softplus(g).mean() for x, g in zip(real, fake, strict=True)]
     return torch.stack(terms).sum()
 
 

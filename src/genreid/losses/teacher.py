@@ -1,4 +1,4 @@
-"""Primary feature learning of DG-Net (equation 8): what a generated image is labelled as, and how it counts."""
+"""Primary feature learning of DG-Net (equation 8): how generated images are labelled and count."""
 
 from typing import Literal, NamedTuple
 
@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 LabelStyle = Literal["soft", "pseudo", "conditional", "lsro", "two_label"]
-"""How generated images are labelled: by the teacher's distribution (the method), its best guess, the person who
-gives the appearance, all people alike (LSRO), or the teacher's weighing of the two people that were mixed."""
+"""How generated images are labelled: by the teacher's distribution (the method), its best guess, the person
+who gives the appearance, all people alike (LSRO), or the teacher's weighing of the two who were mixed."""
 
 
 class Parents(NamedTuple):

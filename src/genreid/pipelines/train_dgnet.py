@@ -23,7 +23,7 @@ from genreid.training.run_options import RunOptions
 
 @dataclass(frozen=True, slots=True)
 class DgnetJob:
-    """Train DG-Net on labelled people: it learns to tell them apart and to draw them in each other's clothes."""
+    """Train DG-Net on labelled people: it learns to tell them apart and to redress them."""
 
     data: Path
     """Labelled data set; its training images are used."""
@@ -36,7 +36,7 @@ class DgnetJob:
     split: Literal["train", "all"] = "train"
     """`all`: train, query and gallery together, junk and distractors left out."""
     teacher: Path | None = None
-    """Another run, of the same data and people, whose first stage is the teacher (default: one is trained)."""
+    """Another run, of the same data and people, whose teacher is taken over (default: one is trained)."""
     init: Path | None = None
     """Another run whose re-id network's backbone E_a starts from."""
 

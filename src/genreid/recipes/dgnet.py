@@ -25,7 +25,9 @@ def published_msmt17() -> DgnetConfig:
         training=replace(
             base.training,
             iterations=iterations,
-            sgd=replace(base.training.sgd, drop_at=(60_000 / iterations, 90_000 / iterations, 105_000 / iterations)),
+            sgd=replace(
+                base.training.sgd, drop_at=(60_000 / iterations, 90_000 / iterations, 105_000 / iterations)
+            ),
             code_ramp=Ramp(start=at[30_000], full=at[32_000]),
             cycle_ramp=Ramp(start=at[30_000], full=at[34_000]),
             feeding_ramp=Ramp(start=at[30_000], full=at[34_000]),
@@ -54,7 +56,7 @@ def paper_text() -> DgnetConfig:
 
 
 def single_gpu() -> DgnetConfig:
-    """Full-size networks at 256x128, shortened to fit one H200-class GPU for some minutes; not yet measured."""
+    """Full-size networks at 256x128, shortened for one H200-class GPU; not yet measured."""
     base = published()
     return replace(
         base,

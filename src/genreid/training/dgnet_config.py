@@ -109,7 +109,12 @@ class AdamConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.learning_rate <= 0 or self.weight_decay < 0 or not 0 <= self.beta1 < 1 or not 0 < self.beta2 < 1:
+        if (
+            self.learning_rate <= 0
+            or self.weight_decay < 0
+            or not 0 <= self.beta1 < 1
+            or not 0 < self.beta2 < 1
+        ):
             msg = f"adam: learning_rate > 0, weight_decay >= 0, betas in [0, 1), got {self}"
             raise ValueError(msg)
 
@@ -162,7 +167,7 @@ class DgnetTraining:
     detach_code: bool = True
     """E_a gets no gradient from reconstruction, adversarial and code losses (published); False: it does."""
     live_appearance_code: bool = False
-    """Let the appearance code's loss (equation 4) reach the generator; False: it has no gradient (published)."""
+    """Let the appearance code's loss (equation 4) reach the generator; False: it has none (published)."""
     encode_again: float = 0.5
     """Probability that the structure code's loss trains E_s on fixed images, and not the images for a fixed
     E_s."""
@@ -176,7 +181,7 @@ class DgnetTraining:
     def __post_init__(self) -> None:
         """Check the ranges."""
         if self.iterations < 1 or self.batch < 2:
-            msg = f"training: iterations >= 1 and batch >= 2 pairs (batch norm), got {self.iterations}, {self.batch}"
+            msg = f"training: iterations >= 1 and batch >= 2 got {self.iterations}, {self.batch}"
             raise ValueError(msg)
         if not 0 <= self.encode_again <= 1 or not 0 <= self.erasing <= 1 or self.crop_padding < 0:
             msg = (
@@ -244,11 +249,13 @@ class DgnetConfig:
     def __post_init__(self) -> None:
         """Check that the parts fit."""
         if self.image.height % 8 or self.image.width % 8:
-            msg = f"image: height and width must be multiples of 8, got {self.image.height}x{self.image.width}"
+            msg = (
+                f"image: height and width must be multiples of 8, got {self.image.height}x{self.image.width}"
+            )
             raise ValueError(msg)
         if self.teacher.image != self.image:
             msg = (
-                f"teacher.image is {self.teacher.image.size}, image is {self.image.size}; the teacher sees what "
-                "DG-Net generates: give both the same height and width"
+                f"teacher.image is {self.teacher.image.size}, image is {self.image.size}; the teacher sees "
+                "what DG-Net generates: give both the same height and width"
             )
             raise ValueError(msg)

@@ -78,9 +78,7 @@ def dgnet_stage(bench: DgnetBench) -> Stage:
         return dgnet_step(setup, draw(number), number)
 
     trained = {name: network for name, network in networks._asdict().items() if name != "teacher"}
-    return Stage(
-        "dgnet", config.training.iterations, step, trained, optimizers._asdict(), dgnet_facts(bench)
-    )
+    return Stage("dgnet", config.training.iterations, step, trained, optimizers._asdict(), dgnet_facts(bench))
 
 
 def offline_stage(bench: DgnetBench, generators: DgnetNetworks) -> Stage:
@@ -96,9 +94,7 @@ def offline_stage(bench: DgnetBench, generators: DgnetNetworks) -> Stage:
     for network in generators:
         compute.place(network).eval().requires_grad_(requires_grad=False)
     optimizer = make_sgd(networks.appearance, config.training.sgd)
-    setup = DgnetSetup(
-        networks, DgnetOptimizers(optimizer, optimizer, optimizer), config.training, compute
-    )
+    setup = DgnetSetup(networks, DgnetOptimizers(optimizer, optimizer, optimizer), config.training, compute)
     draw = _drawing(bench, "offline")
 
     def step(number: int) -> Mapping[str, Tensor]:
@@ -160,9 +156,7 @@ def _drawing(bench: DgnetBench, stream: str) -> Callable[[int], SwapBatch]:
         pairs = source.pairs(plan, step, bench.compute.device)
         images, positives = to_normalised(pairs.images), to_normalised(pairs.positives)
         generator = step_generator(step, bench.seed, f"{stream}/erasing")
-        erased, erased_positives = (
-            random_erasing(real, erasing, generator) for real in (images, positives)
-        )
+        erased, erased_positives = (random_erasing(real, erasing, generator) for real in (images, positives))
         return SwapBatch(images, positives, erased, erased_positives, pairs.labels)
 
     return draw

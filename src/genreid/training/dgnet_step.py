@@ -1,8 +1,8 @@
 """One iteration of DG-Net (paper 003, section 3; spec dg-net F6, F7).
 
-A batch is 2B images: image i is swapped with image B + i. Everything is in ImageNet-normalised space. E, G and
-D without batch norm read all images at once; E_a, whose batch norms see which images come together, reads B at
-a time, in the published order. A mean over the 2B images is half of what the paper adds up over both
+A batch is 2B images: image i is swapped with image B + i. All is in ImageNet-normalised space. E_s, G and D
+have no batch norm and read all images at once; E_a, whose batch norms see which images come together, reads B
+at a time, in the published order. A mean over the 2B images is half of what the paper adds up over both
 directions: `_both` doubles it.
 """
 

@@ -48,7 +48,7 @@ def generator_updates(step: int, total: int) -> int:
 
 
 def ramp(step: int, total: int, start: float, full: float) -> float:
-    """Return 0 up to one fraction of the stage, 1 from another one on, a straight line between (spec dg-net F9).
+    """Return 0 up to a fraction of the stage, 1 from another on, a line between them (spec dg-net F9).
 
     Args:
         step: Number of the iteration, from 0.
