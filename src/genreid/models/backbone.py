@@ -100,7 +100,9 @@ class ReidNetwork(nn.Module):
         self.feature_channels = int(cast(int, backbone.num_features))
         self.num_classes = num_classes
         self.dropout = config.dropout
-        self.bottleneck = _bottleneck(self.feature_channels, config.bottleneck) if config.bottleneck else None
+        self.bottleneck = (
+            build_bottleneck(self.feature_channels, config.bottleneck) if config.bottleneck else None
+        )
         self.classifier = nn.Linear(config.bottleneck or self.feature_channels, num_classes)
         nn.init.normal_(self.classifier.weight, std=0.001)
         nn.init.zeros_(self.classifier.bias)
@@ -156,8 +158,13 @@ class ReidNetwork(nn.Module):
         return ReidOutput(embedding, self.classifier(F.dropout(embedding, self.dropout, self.training)))
 
 
-def _bottleneck(inputs: int, width: int) -> nn.Sequential:
-    """Return a linear layer and a batch norm, initialised as in DG-Net's teacher (spec dg-net F8)."""
+def build_bottleneck(inputs: int, width: int) -> nn.Sequential:
+    """Return a linear layer and a batch norm, initialised as DG-Net does (spec dg-net F2, F8).
+
+    Args:
+        inputs: Width of what it reads.
+        width: Width of what it gives.
+    """
     linear, norm = nn.Linear(inputs, width), nn.BatchNorm1d(width)
     nn.init.kaiming_normal_(linear.weight, mode="fan_out")
     nn.init.zeros_(linear.bias)
@@ -184,6 +191,23 @@ def build_reid_network(config: BackboneConfig, num_classes: int) -> ReidNetwork:
     if num_classes < 1:
         msg = f"got {num_classes} classes, expected at least one person in the training data"
         raise ValueError(msg)
+    return ReidNetwork(build_backbone(config), num_classes, config, input_statistics(config.name))
+
+
+def build_backbone(config: BackboneConfig) -> nn.Module:
+    """Build the backbone alone and load the weights that the configuration names.
+
+    Args:
+        config: Name, weights, last stride; dropout and bottleneck are not looked at.
+
+    Returns:
+        A timm network whose `forward_features` gives [B,C,h,w], C = `num_features`; in training mode, on the
+        CPU, float32.
+
+    Raises:
+        ValueError: For an unknown or a non-convolutional backbone, weights that cannot be had or do not fit,
+            or a last stride that cannot be changed.
+    """
     from genreid.models.depthwise import use_float32_for_depthwise  # noqa: PLC0415 - it needs timm
 
     backbone = _create_backbone(config.name)
@@ -191,7 +215,7 @@ def build_reid_network(config: BackboneConfig, num_classes: int) -> ReidNetwork:
     load_backbone_weights(backbone, config.name, config.weights)
     if config.last_stride == 1:
         _set_last_stride_to_one(backbone, config.name)
-    return ReidNetwork(backbone, num_classes, config, input_statistics(config.name))
+    return backbone
 
 
 def input_statistics(name: str) -> InputStatistics:
