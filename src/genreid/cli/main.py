@@ -17,6 +17,7 @@ VERBS = {
     "generate": "make pictures with a trained network",
     "extract": "turn the images of a data set into embeddings",
     "evaluate": "rank a gallery for every query: CMC, mAP, mINP",
+    "report": "one page about one or more runs: table, curves, pictures",
 }
 """Verb -> what it does, in the order of the work; `genreid.cli.VERB` holds its `main(argv) -> int`."""
 

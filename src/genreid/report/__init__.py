@@ -1,0 +1,1 @@
+"""Runs and their evaluations -> one self-contained HTML page."""

@@ -1,0 +1,103 @@
+"""Pictures of a page: re-encoded small and put into the page itself as data URIs.
+
+Every picture is decoded and encoded anew, so nothing but pixels gets into the page.
+"""
+
+import base64
+import io
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image, ImageOps
+
+from genreid.data.decode import UnreadableImageError, read_image
+from genreid.data.synthetic.write import MANIFEST
+
+CROP_SIZE = (64, 128)
+"""Width and height that a crop of a person is fitted into."""
+SHEET_WIDTH, SHEET_HEIGHT = 1600, 2400
+"""A larger sheet is made smaller."""
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg")
+_CROP_QUALITY, _SHEET_QUALITY = 80, 86
+_FOLDERS_UP = 4
+
+
+class Picture(NamedTuple):
+    """A picture that stands in the page.
+
+    Attributes:
+        uri: `data:image/jpeg;base64,...`.
+        width: In pixels.
+        height: In pixels.
+    """
+
+    uri: str
+    width: int
+    height: int
+
+
+class PictureBook:
+    """Makes pictures, each file once.
+
+    Attributes:
+        drawn: Whether every picture so far is of people who do not exist; True if there is none.
+    """
+
+    def __init__(self) -> None:
+        self.drawn = True
+        self._crops: dict[str, Picture | str] = {}
+
+    def crop(self, path: str | None) -> Picture | str:
+        """Return a crop of a person, or in a few words why there is none.
+
+        Args:
+            path: The image file; None if nobody knows it.
+        """
+        if path is None:
+            return "not named"
+        if path not in self._crops:
+            self._crops[path] = self._make(Path(path), CROP_SIZE, _CROP_QUALITY)
+        return self._crops[path]
+
+    def sheet(self, path: Path, *, drawn: bool) -> Picture | str:
+        """Return a sheet of pictures that a run has made, or in a few words why there is none.
+
+        Args:
+            path: The image file.
+            drawn: Whether the people in it do not exist.
+        """
+        picture = _encode(path, (SHEET_WIDTH, SHEET_HEIGHT), _SHEET_QUALITY)
+        self.drawn &= drawn or isinstance(picture, str)
+        return picture
+
+    def _make(self, path: Path, size: tuple[int, int], quality: int) -> Picture | str:
+        """Return a picture, and note whether it shows a real person."""
+        picture = _encode(path, size, quality)
+        self.drawn &= isinstance(picture, str) or is_drawn(path)
+        return picture
+
+
+def is_drawn(path: Path) -> bool:
+    """Tell whether a file lies in a data set of `genreid data synthesize`: its people do not exist.
+
+    Args:
+        path: An image, or the data set's folder.
+    """
+    folders = [path, *path.parents][: _FOLDERS_UP + 1]
+    return any((folder / MANIFEST).is_file() for folder in folders)
+
+
+def _encode(path: Path, size: tuple[int, int], quality: int) -> Picture | str:
+    """Return a file's pixels as a JPEG no larger than `size`, or why it cannot be read."""
+    try:
+        image = Image.fromarray(read_image(path))
+    except UnreadableImageError as error:
+        return str(error)
+    except (OSError, ValueError) as error:  # such as a path with a zero byte
+        return str(error) or type(error).__name__
+    if image.width > size[0] or image.height > size[1]:
+        image = ImageOps.contain(image, size, Image.Resampling.LANCZOS)
+    encoded = io.BytesIO()
+    image.save(encoded, format="JPEG", quality=quality, subsampling=0, optimize=True)
+    text = base64.b64encode(encoded.getvalue()).decode("ascii")
+    return Picture(f"data:image/jpeg;base64,{text}", image.width, image.height)

@@ -1,0 +1,228 @@
+"""A run folder as the report sees it; whatever is missing or damaged becomes a sentence, not an error."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from genreid.report.loss_log import LossLog, read_loss_log
+from genreid.report.pictures import PICTURE_ENDINGS, is_drawn
+from genreid.report.records import FOLDER, EvaluationRecord, read_records
+from genreid.training.config_file import read_yaml_mapping
+
+PARTS = ("job.json", "config.yaml", "metrics.jsonl", "checkpoints", "images", FOLDER)
+"""What a run folder may hold; one of these makes a folder a run."""
+_LARGEST_TEXT = 1_000_000
+_FOLDER_KEYS = ("source", "target", "data")
+_NO_OPTIONS = {"version", "torch", "commit"}
+
+
+class StageProgress(NamedTuple):
+    """How far a stage of training is.
+
+    Attributes:
+        name: Name of the stage.
+        step: Iterations that its newest checkpoint has seen.
+        iterations: Length of the stage; 0 if nobody knows.
+    """
+
+    name: str
+    step: int
+    iterations: int
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """All that a report tells of a run.
+
+    Attributes:
+        path: The folder.
+        label: A short name that no other run of the report has.
+        job: What was asked for, as job.json has it.
+        config: config.yaml as text.
+        settings: Its leaves by dotted name, as text.
+        stages: Checkpoints, in the order of training.
+        log: Loss terms.
+        pictures: Files in images/.
+        records: Evaluations.
+        problems: What is missing or damaged, a sentence each.
+    """
+
+    path: Path
+    label: str
+    job: Mapping[str, Any]
+    config: str
+    settings: Mapping[str, str]
+    stages: tuple[StageProgress, ...]
+    log: LossLog
+    pictures: tuple[Path, ...]
+    records: tuple[EvaluationRecord, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def method(self) -> str:
+        """What trained it, in words."""
+        if "renderer" in self.job:
+            return "CR-GAN: adaptation to an unlabelled target"
+        if any(stage.name == "dgnet" for stage in self.stages) or "appearance.head_width" in self.settings:
+            return "DG-Net: recognition and generation together"
+        return "Baseline: classification of labelled people" if "data" in self.job else "Training"
+
+    @property
+    def command(self) -> str:
+        """A command line that does the run again, as far as the folder tells; empty if it does not."""
+        if not self.job:
+            return ""
+        method = "dgnet" if self.method.startswith("DG-Net") else "baseline"
+        words = ["genreid", "adapt"] if "renderer" in self.job else ["genreid", "train", method]
+        for name, value in self.job.items():
+            if name not in _NO_OPTIONS and isinstance(value, str | int | float) and value != "":
+                words += [f"--{name.replace('_', '-')}", str(value)]
+        return shlex.join([*words, "--config", f"{self.path}/config.yaml", "--out", "NEW_RUN"])
+
+    @property
+    def drawn(self) -> bool:
+        """Whether all people it was trained on do not exist (`genreid data synthesize`), as far as one can see."""
+        folders = [self.job[key] for key in _FOLDER_KEYS if isinstance(self.job.get(key), str)]
+        return bool(folders) and all(is_drawn(Path(folder)) for folder in folders)
+
+    @property
+    def test_set(self) -> str:
+        """The data set that it is to be measured on: the target, or where it was trained."""
+        found = [self.job[key] for key in ("target", "data") if isinstance(self.job.get(key), str)]
+        return str(found[0]) if found else "DIR"
+
+
+def read_runs(paths: Sequence[Path]) -> tuple[RunFolder, ...]:
+    """Read run folders.
+
+    Args:
+        paths: One folder or more; the same folder given twice counts once.
+
+    Raises:
+        ValueError: If there is no such folder, or it holds nothing that a run has.
+    """
+    unique = list({path.resolve(): path for path in paths}.values())
+    for path in unique:
+        if not path.is_dir() or not any((path / part).exists() for part in PARTS):
+            what = "no run folder" if path.is_dir() else "no folder"
+            msg = f"{path} is {what}; give the --out of `genreid train` or `genreid adapt`"
+            raise ValueError(msg)
+    return tuple(
+        _read_run(path, label)
+        for path, label in zip(unique, short_labels([path.resolve() for path in unique]), strict=True)
+    )
+
+
+def short_labels(paths: Sequence[Path]) -> list[str]:
+    """Return for each path its last folders, as many as it takes to tell all of them apart.
+
+    Args:
+        paths: Absolute paths that differ.
+    """
+    depth = 1
+    while len({path.parts[-depth:] for path in paths}) < len(paths):
+        depth += 1
+    return ["/".join(path.parts[-depth:]) for path in paths]
+
+
+def _read_run(path: Path, label: str) -> RunFolder:
+    """Read one run folder."""
+    problems: list[str] = []
+    log = read_loss_log(path / "metrics.jsonl")
+    config = _read_text(path / "config.yaml", problems)
+    found = read_records(path)
+    pictures = [item for item in _listed(path / "images") if item.suffix.lower() in PICTURE_ENDINGS]
+    return RunFolder(
+        path=path,
+        label=label,
+        job=_read_job(path / "job.json", problems),
+        config=config,
+        settings=_settings(path / "config.yaml", problems) if config else {},
+        stages=_in_order(_read_stages(path / "checkpoints", problems), tuple(log.stages)),
+        log=log,
+        pictures=tuple(pictures),
+        records=found.records,
+        problems=(*problems, *found.problems),
+    )
+
+
+def _read_text(path: Path, problems: list[str]) -> str:
+    """Return a text file, or nothing and a problem."""
+    try:
+        if path.stat().st_size > _LARGEST_TEXT:
+            problems.append(f"{path.name} is too large to be shown.")
+            return ""
+        return path.read_bytes().decode("utf-8", "replace")
+    except OSError as error:
+        problems.append(f"{path.name}: {(error.strerror or 'cannot be read').lower()}.")
+        return ""
+
+
+def _read_job(path: Path, problems: list[str]) -> dict[str, Any]:
+    """Return job.json, or nothing and a problem."""
+    text = _read_text(path, problems)
+    if not text:
+        return {}
+    try:
+        job = json.loads(text)
+    except (ValueError, RecursionError):
+        job = None
+    if not isinstance(job, dict):
+        problems.append(f"{path.name} is damaged.")
+        return {}
+    return job
+
+
+def _settings(path: Path, problems: list[str]) -> dict[str, str]:
+    """Return the settings by dotted name, as YAML writes them."""
+    try:
+        return _leaves(read_yaml_mapping(path))
+    except (OSError, ValueError, RecursionError):
+        problems.append(f"{path.name} is no YAML mapping.")
+        return {}
+
+
+def _leaves(tree: Mapping[Any, Any], prefix: str = "") -> dict[str, str]:
+    """Return the leaves of nested mappings as JSON text."""
+    leaves: dict[str, str] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            leaves |= _leaves(value, f"{prefix}{key}.")
+        else:
+            leaves[f"{prefix}{key}"] = value if isinstance(value, str) else json.dumps(value, default=str)
+    return leaves
+
+
+def _read_stages(folder: Path, problems: list[str]) -> dict[str, StageProgress]:
+    """Return the stages that have a checkpoint; tensors are not looked at."""
+    stages = {}
+    for stage in _listed(folder):
+        numbered = [item for item in _listed(stage) if item.name.isdecimal()]
+        if not numbered:
+            continue
+        newest = max(numbered, key=lambda item: int(item.name))
+        try:
+            length = json.loads((newest / "state.json").read_text(encoding="utf-8"))["iterations"]
+            iterations = int(length)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
+            problems.append(f"checkpoints/{stage.name}/{newest.name} is damaged.")
+            iterations = 0
+        stages[stage.name] = StageProgress(stage.name, int(newest.name), iterations)
+    return stages
+
+
+def _in_order(stages: Mapping[str, StageProgress], logged: Sequence[str]) -> tuple[StageProgress, ...]:
+    """Return the stages in the order in which metrics.jsonl names them; those it does not name stand first."""
+    order = {name: place for place, name in enumerate(logged)}
+    return tuple(sorted(stages.values(), key=lambda stage: order.get(stage.name, -1)))
+
+
+def _listed(folder: Path) -> list[Path]:
+    """Return what lies in a folder, sorted; nothing if it cannot be read."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []

@@ -1,0 +1,159 @@
+"""Evaluations of several runs as tables: one for each set of images, best values marked."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import NamedTuple
+
+from genreid.report.records import EvaluationRecord, plain_name
+from genreid.report.run_reader import RunFolder
+
+COLUMNS = {
+    "rank1": "rank-1",
+    "rank5": "rank-5",
+    "rank10": "rank-10",
+    "rank20": "rank-20",
+    "mAP": "mAP",
+    "mAP_trapezoid": "mAP trapezoid",
+    "mINP": "mINP",
+}
+"""Figure -> its column."""
+_STANDARD = {"pooling": "average", "bn_statistics": "stored"}
+_SHOWN = ("stage", "step", "pooling", "parts", "bn_statistics", "image_size", "precision")
+
+
+class Row(NamedTuple):
+    """One evaluation of one run.
+
+    Attributes:
+        run: The run.
+        record: The evaluation.
+    """
+
+    run: RunFolder
+    record: EvaluationRecord
+
+    @property
+    def title(self) -> str:
+        """Name of the row without the data set, which the table names."""
+        data = plain_name(PurePath(self.record.data).name)
+        return self.record.name.removeprefix(f"{data}-") or self.record.name
+
+    @property
+    def label(self) -> str:
+        """Run and row."""
+        return f"{self.run.label} / {self.title}"
+
+    @property
+    def details(self) -> str:
+        """How the embeddings were made, shortly."""
+        features = self.record.features
+        return ", ".join(_detail(key, features[key]) for key in _SHOWN if key in features)
+
+    @property
+    def command(self) -> str:
+        """The command that made it, as far as the record tells."""
+        words = ["genreid", "evaluate", str(self.run.path), "--data", self.record.data or "DIR"]
+        for key in ("stage", "pooling", "parts", "bn_statistics", "bn_format", "bn_pattern"):
+            value = self.record.features.get(key)
+            if value is not None and value != _STANDARD.get(key):
+                words += [f"--{key.replace('_', '-')}", value]
+        return shlex.join(words)
+
+
+class Cell(NamedTuple):
+    """One figure.
+
+    Attributes:
+        text: A percentage with one decimal, or a dash.
+        best: Whether no other row of the table has more.
+    """
+
+    text: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class ResultTable:
+    """The rows that ranked the same images.
+
+    Attributes:
+        data: The data set.
+        counts: Valid queries, queries and gallery, in words.
+        rows: Runs and evaluations.
+        cells: One tuple for each row, one cell for each of `COLUMNS`.
+        key: Short text that no other table has.
+    """
+
+    data: str
+    counts: str
+    rows: tuple[Row, ...]
+    cells: tuple[tuple[Cell, ...], ...]
+    key: str
+
+
+def result_tables(runs: Sequence[RunFolder]) -> tuple[ResultTable, ...]:
+    """Sort the evaluations of several runs into tables.
+
+    Figures are compared only where the very same images were ranked.
+
+    Args:
+        runs: The runs, in the order of the rows.
+    """
+    groups: dict[str, list[Row]] = {}
+    for run in runs:
+        for record in run.records:
+            groups.setdefault(record.images, []).append(Row(run, record))
+    return tuple(_table(rows, f"t{number}") for number, rows in enumerate(groups.values(), start=1))
+
+
+def percent(share: float) -> str:
+    """Write a share as a percentage with one decimal, without its sign.
+
+    Args:
+        share: 0 to 1.
+    """
+    return f"{100 * share:.1f}"
+
+
+def _table(rows: Sequence[Row], key: str) -> ResultTable:
+    """Return a table with the best value of each column marked."""
+    columns = [_column([row.record.figures for row in rows], name) for name in COLUMNS]
+    names = list(dict.fromkeys(row.record.data for row in rows if row.record.data))
+    return ResultTable(
+        data=" = ".join(names) or "unnamed data set",
+        counts=_counts(rows[0].record.figures),
+        rows=tuple(rows),
+        cells=tuple(zip(*columns, strict=True)),
+        key=key,
+    )
+
+
+def _column(figures: Sequence[Mapping[str, float]], name: str) -> list[Cell]:
+    """Return one column; what looks equal is equally good, and one row alone is not the best."""
+    texts = [percent(row[name]) if name in row else "-" for row in figures]
+    numbers = [float(text) for text in texts if text != "-"]
+    best = f"{max(numbers):.1f}" if len(texts) > 1 and numbers else ""
+    return [Cell(text, text == best) for text in texts]
+
+
+def _counts(figures: Mapping[str, float]) -> str:
+    """Say how many images were ranked."""
+    if not {"valid_queries", "queries", "gallery"} <= figures.keys():
+        return ""
+    valid, queries, gallery = (int(figures[key]) for key in ("valid_queries", "queries", "gallery"))
+    of = f"{valid:,}" if valid == queries else f"{valid:,} of {queries:,}"
+    return f"{of} valid queries, {gallery:,} gallery images ranked"
+
+
+def _detail(key: str, value: str) -> str:
+    """Write one option of the embeddings in words."""
+    words = {
+        "stage": value,
+        "step": f"step {value}",
+        "pooling": f"{value} pooling",
+        "parts": f"{value} parts",
+        "bn_statistics": "BN as stored" if value == "stored" else f"BN of {PurePath(value).name}",
+    }
+    return words.get(key, value)
