@@ -8,7 +8,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import nn
@@ -16,16 +16,37 @@ from torch import nn
 from genreid import __version__
 from genreid.models.backbone import BackboneConfig, ReidNetwork, build_reid_network
 from genreid.models.crgan import CutAndPaste, Generator, GeneratorConfig, Untouched
-from genreid.training.checkpoint import Checkpoint, load_newest
-from genreid.training.config_file import config_from_dict, config_to_dict, read_yaml_mapping, save_config
+from genreid.models.dgnet import (
+    AppearanceConfig,
+    AppearanceEncoder,
+    Decoder,
+    DecoderConfig,
+    DgnetNetworks,
+    StructureConfig,
+    StructureEncoder,
+    build_appearance_encoder,
+)
+from genreid.training.checkpoint import Checkpoint, checkpoint_folders, load_newest
+from genreid.training.config_file import (
+    ConfigT,
+    config_from_dict,
+    config_to_dict,
+    merge_mappings,
+    read_yaml_mapping,
+    save_config,
+)
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 logger = logging.getLogger(__name__)
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 STAGE_FOLDERS = {"pretrained": "identity", "adapted": "finetuning"}
 """`--stage` of the FEATURE OPTIONS -> the stage of training whose network it means."""
+
+APPEARANCE_STAGES = ("offline", "dgnet")
+"""Stages of training that hold an E_a, the last first."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +63,38 @@ class LoadedNetwork:
     network: ReidNetwork
     size: tuple[int, int]
     stage: str
+    step: int
+
+
+@dataclass(frozen=True)
+class LoadedAppearance:
+    """DG-Net's re-id network, which is E_a, out of a run folder, in evaluation mode.
+
+    Attributes:
+        network: E_a.
+        size: Height and width of the images that it was trained on.
+        stage: `dgnet`, or `offline` where a new E_a was trained on a finished generator (section 4.3).
+        step: Iterations of training that it has seen in this stage.
+    """
+
+    network: AppearanceEncoder
+    size: tuple[int, int]
+    stage: str
+    step: int
+
+
+@dataclass(frozen=True)
+class LoadedDgnet:
+    """DG-Net's generating networks out of a run folder, in evaluation mode.
+
+    Attributes:
+        networks: E_a, E_s and G, trained together.
+        size: Height and width of the images that they were trained on.
+        step: Iterations of training that they have seen.
+    """
+
+    networks: DgnetNetworks
+    size: tuple[int, int]
     step: int
 
 
@@ -155,19 +208,100 @@ def rebuild_reid_network(checkpoint: Checkpoint) -> ReidNetwork:
         The network in evaluation mode, channels last.
     """
     facts = checkpoint.state.facts
-    if not checkpoint.state.finished:
-        logger.warning(
-            "stage %s is at step %d of %d",
-            checkpoint.state.stage,
-            checkpoint.state.step,
-            checkpoint.state.iterations,
-        )
+    _warn_unless_finished(checkpoint)
     config = config_from_dict(
         BackboneConfig, {**config_to_dict(BackboneConfig()), **facts["backbone"], "weights": "none"}
     )
     network = build_reid_network(config, facts["num_classes"])
     network.load_state_dict(checkpoint.network("identity"))
     return network.to(memory_format=torch.channels_last).eval()
+
+
+def has_dgnet(run: Path) -> bool:
+    """Tell whether DG-Net, beyond its teacher, was trained in a run folder.
+
+    Args:
+        run: The run folder; it need not exist.
+    """
+    return bool(checkpoint_folders(run / "checkpoints" / "dgnet"))
+
+
+def load_dgnet(run: Path) -> LoadedDgnet:
+    """Load DG-Net's E_a, E_s and G, as they were trained together.
+
+    Args:
+        run: Folder of `genreid train dgnet`.
+
+    Raises:
+        ValueError: If the run holds none; says what to type.
+    """
+    checkpoint = load_newest(run / "checkpoints" / "dgnet")
+    if checkpoint is None:
+        raise _no_dgnet(run)
+    _warn_unless_finished(checkpoint)
+    facts = checkpoint.state.facts
+    appearance = _rebuild_appearance(checkpoint)
+    structure = StructureEncoder(_config_of(StructureConfig(), facts["structure"]))
+    decoder = Decoder(
+        _config_of(DecoderConfig(), facts["decoder"]), structure.out_channels, appearance.feature_channels
+    )
+    structure.load_state_dict(checkpoint.network("structure"))
+    decoder.load_state_dict(checkpoint.network("decoder"))
+    networks = DgnetNetworks(appearance, _ready(structure), _ready(decoder))
+    return LoadedDgnet(networks, _size(checkpoint), checkpoint.state.step)
+
+
+def load_appearance(run: Path) -> LoadedAppearance:
+    """Load the E_a that a DG-Net run recognises people with: of offline feeding where there is one.
+
+    Args:
+        run: Folder of `genreid train dgnet`.
+
+    Raises:
+        ValueError: If the run holds none; says what to type.
+    """
+    for stage in APPEARANCE_STAGES:
+        checkpoint = load_newest(run / "checkpoints" / stage)
+        if checkpoint is not None:
+            _warn_unless_finished(checkpoint)
+            network = _rebuild_appearance(checkpoint)
+            return LoadedAppearance(network, _size(checkpoint), stage, checkpoint.state.step)
+    raise _no_dgnet(run)
+
+
+def _no_dgnet(run: Path) -> ValueError:
+    """Say that a run holds no DG-Net, and what it holds."""
+    known = sorted(path.parent.name for path in (run / "checkpoints").glob("*/[0-9]*"))
+    stages = ", ".join(dict.fromkeys(known)) or "no checkpoints at all"
+    return ValueError(
+        f"{run} holds no DG-Net ({stages}); make one with `genreid train dgnet --data DIR --out {run}`"
+    )
+
+
+def _rebuild_appearance(checkpoint: Checkpoint) -> AppearanceEncoder:
+    """Build the E_a of a checkpoint and load its weights; in evaluation mode, channels last."""
+    facts = checkpoint.state.facts
+    described = merge_mappings(facts["appearance"], {"backbone": {"weights": "none"}})
+    network = build_appearance_encoder(_config_of(AppearanceConfig(), described), facts["num_classes"])
+    network.load_state_dict(checkpoint.network("appearance"))
+    return _ready(network)
+
+
+def _config_of(defaults: ConfigT, facts: Mapping[str, Any]) -> ConfigT:
+    """Return a configuration that a checkpoint describes; what it does not know yet has its default."""
+    return config_from_dict(type(defaults), merge_mappings(config_to_dict(defaults), facts))
+
+
+def _ready(network: NetworkT) -> NetworkT:
+    """Return a network in evaluation mode, channels last."""
+    return network.to(memory_format=torch.channels_last).eval()
+
+
+def _warn_unless_finished(checkpoint: Checkpoint) -> None:
+    """Warn of a checkpoint from the middle of its stage."""
+    state = checkpoint.state
+    if not state.finished:
+        logger.warning("stage %s is at step %d of %d", state.stage, state.step, state.iterations)
 
 
 def load_renderer(run: Path) -> LoadedRenderer:
