@@ -98,7 +98,7 @@ def _run(job: DgnetJob, bench: DgnetBench, session: Session, log: RunLog) -> boo
         start_backbone_from(stage.network("appearance", AppearanceEncoder).backbone, job.init)
     if not run_stage(stage, session, log):
         return False
-    if bench.config.training.feeding != "offline":
+    if bench.config.training.feeding != "offline" or not needs_teacher(bench.config):
         return True
 
     # Offline feeding: a new E_a learns from a generator that no longer changes.

@@ -1,7 +1,7 @@
 """DG-Net, made ready to run: networks, optimisers, batches, step; and feeding E_a offline (section 4.3)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -94,7 +94,9 @@ def offline_stage(bench: DgnetBench, generators: DgnetNetworks) -> Stage:
     for network in generators:
         compute.place(network).eval().requires_grad_(requires_grad=False)
     optimizer = make_sgd(networks.appearance, config.training.sgd)
-    setup = DgnetSetup(networks, DgnetOptimizers(optimizer, optimizer, optimizer), config.training, compute)
+    # under "offline", generated images have no weight in DG-Net's own stage; in this one they have theirs
+    training = replace(config.training, feeding="online")
+    setup = DgnetSetup(networks, DgnetOptimizers(optimizer, optimizer, optimizer), training, compute)
     draw = _drawing(bench, "offline")
 
     def step(number: int) -> Mapping[str, Tensor]:

@@ -32,6 +32,7 @@ from genreid.models.dgnet import (
 from genreid.models.frozen import frozen_call
 from genreid.models.layers import at_least_float32
 from genreid.training.dgnet_config import DgnetTraining, DgnetWeights
+from genreid.training.identity_step import set_training_mode
 from genreid.training.optimizers import parameters_of, scale_learning_rate
 from genreid.training.precision import Compute
 from genreid.training.schedules import step_decay
@@ -319,7 +320,7 @@ def teacher_probabilities(setup: DgnetSetup, generated: Tensor) -> Tensor:
     """
     teacher = setup.networks.teacher
     assert teacher is not None, "feeding without a teacher"
-    teacher.train(setup.config.teaching.batch_norm == "batch")
+    set_training_mode(teacher, "train" if setup.config.teaching.batch_norm == "batch" else "frozen")
     sums = []
     for half in (from_normalised(generated, clip=False)).chunk(2):
         logits = [frozen_call(teacher, images).logits for images in (half, half.flip(3))]
@@ -374,9 +375,17 @@ def _both(mean: Tensor) -> Tensor:
 
 
 def _update(optimizers: list[torch.optim.Optimizer], loss: Tensor) -> None:
-    """Take one step down the gradient with respect to the parameters of these optimisers, and no others."""
+    """Take one step down the gradient with respect to the parameters of these optimisers, and no others.
+
+    A parameter that no term reaches (the fine head, until its ramp begins) has a gradient of zero: the L2
+    penalty acts on it as on all others.
+    """
     for optimizer in optimizers:
         optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss, inputs=[p for optimizer in optimizers for p in parameters_of(optimizer)])
+    parameters = [parameter for optimizer in optimizers for parameter in parameters_of(optimizer)]
+    torch.autograd.backward(loss, inputs=parameters)
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
     for optimizer in optimizers:
         optimizer.step()
