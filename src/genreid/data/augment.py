@@ -90,7 +90,7 @@ class Erasing(NamedTuple):
 
 
 _ERASING_ATTEMPTS = 16
-"""Rectangles drawn for an image, of which the first that fits is taken: all miss about once in 10,000 times."""
+"""Rectangles drawn for an image, of which the first that fits is taken."""
 
 
 def random_erasing(images: Tensor, erasing: Erasing, generator: torch.Generator) -> Tensor:

@@ -39,17 +39,19 @@ def to_normalised(images: Tensor) -> Tensor:
     return ((images + 1) / 2 - mean) / std
 
 
-def from_normalised(images: Tensor) -> Tensor:
-    """Bring images from ImageNet-normalised space to the package's range; what lies outside is clipped.
+def from_normalised(images: Tensor, *, clip: bool = True) -> Tensor:
+    """Bring images from ImageNet-normalised space to the package's range.
 
     Args:
         images: [B,3,H,W], as E_s reads and G writes them.
+        clip: Whether values outside the range are clipped; False: what G writes stays unbounded.
 
     Returns:
         [B,3,H,W] in [-1, 1].
     """
     mean, std = _columns(IMAGENET, images)
-    return (2 * (images * std + mean) - 1).clamp(-1, 1)
+    shown = 2 * (images * std + mean) - 1
+    return shown.clamp(-1, 1) if clip else shown
 
 
 def _columns(statistics: InputStatistics, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -264,4 +264,3 @@ def _save_pictures(path: Path, renderer: nn.Module, domains: Domains, bench: Wor
 def _dual(renderer: RendererName, config: AdaptConfig) -> bool:
     """Tell whether the generator sees the target: `crgan_single` switches that off."""
     return renderer != "crgan_single" and config.generator.dual_condition
-

@@ -80,19 +80,25 @@ def single_gpu() -> DgnetConfig:
 
 
 def compact() -> DgnetConfig:
-    """128x64, half of the widths, EfficientNet-Lite0 from a package: for a CPU with two cores."""
+    """128x64, a quarter of the widths, EfficientNet-Lite0 from a package: for a CPU with two cores.
+
+    A fortieth of the published length, so E_s, G and D learn ten times as fast. Batch norms see all images of a
+    kind at once, and R1 is computed in each fourth iteration: a third of the time saved.
+    """
     image = ImageConfig(height=128, width=64)
-    backbone = BackboneConfig(name="tf_efficientnet_lite0", weights="package", last_stride=1)
+    backbone = BackboneConfig(name="tf_efficientnet_lite0", weights="package")
     return DgnetConfig(
         image=image,
         appearance=AppearanceConfig(backbone=backbone),
-        structure=StructureConfig(width=8),
+        structure=StructureConfig(width=4),
         decoder=DecoderConfig(mlp_width=256),
-        discriminator=ScaleDiscriminatorConfig(width=16),
+        discriminator=ScaleDiscriminatorConfig(width=8),
         training=DgnetTraining(
-            iterations=4_000,
+            iterations=2_400,
             sgd=SgdConfig(backbone_rate=0.003, classifier_rate=0.03, drop_at=(0.6, 0.9)),
-            adam=AdamConfig(learning_rate=5e-4),
+            adam=AdamConfig(learning_rate=1e-3),
+            penalty_every=4,
+            separate_forwards=False,
             crop_padding=5,
         ),
         teacher=BaselineConfig(

@@ -66,6 +66,8 @@ class DgnetWeights:
             "cycle": self.cycle,
             "primary": self.primary,
             "fine": self.alpha * self.primary,
+            "discriminator": 1.0,
+            "gradient_penalty": self.gradient_penalty,
         }
 
 
@@ -168,6 +170,11 @@ class DgnetTraining:
     """E_a gets no gradient from reconstruction, adversarial and code losses (published); False: it does."""
     live_appearance_code: bool = False
     """Let the appearance code's loss (equation 4) reach the generator; False: it has none (published)."""
+    penalty_every: int = 1
+    """R1 is computed in each so-manieth iteration, with so many times its weight (published: in every one)."""
+    separate_forwards: bool = True
+    """E_a and the teacher read B images at a time, so that batch norms see what they saw in the published code;
+    False: all images of a kind at once, which is faster on a CPU."""
     encode_again: float = 0.5
     """Probability that the structure code's loss trains E_s on fixed images, and not the images for a fixed
     E_s."""
@@ -182,6 +189,9 @@ class DgnetTraining:
         """Check the ranges."""
         if self.iterations < 1 or self.batch < 2:
             msg = f"training: iterations >= 1 and batch >= 2 got {self.iterations}, {self.batch}"
+            raise ValueError(msg)
+        if self.penalty_every < 1:
+            msg = f"training: penalty_every must be >= 1, got {self.penalty_every}"
             raise ValueError(msg)
         if not 0 <= self.encode_again <= 1 or not 0 <= self.erasing <= 1 or self.crop_padding < 0:
             msg = (
@@ -199,6 +209,7 @@ class DgnetTraining:
         code = self.code_ramp.at(step, self.iterations)
         cycle = self.cycle_ramp.at(step, self.iterations)
         feeding = self.feeding_ramp.at(step, self.iterations)
+        penalty = self.penalty_every if step % self.penalty_every == 0 else 0
         fed = feeding if self.feeding == "online" and self.generation else 0.0
         full = self.weights
         return replace(
@@ -208,6 +219,7 @@ class DgnetTraining:
             cycle=cycle * full.cycle,
             fine_identity=feeding * full.fine_identity,
             primary=fed * full.primary,
+            gradient_penalty=penalty * full.gradient_penalty,
         )
 
 

@@ -2,16 +2,16 @@
 
 A batch is 2B images: image i is swapped with image B + i. All is in ImageNet-normalised space. E_s, G and D
 have no batch norm and read all images at once; E_a, whose batch norms see which images come together, reads B
-at a time, in the published order. A mean over the 2B images is half of what the paper adds up over both
-directions: `_both` doubles it.
+at a time, in the published order (`separate_forwards`). A mean over the 2B images is half of what the paper
+adds up over both directions: `_both` doubles it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from genreid.losses.gradient_penalty import gradient_penalty
 from genreid.losses.identity import identity_loss
@@ -153,11 +153,8 @@ def dgnet_step(setup: DgnetSetup, batch: SwapBatch, step: int) -> Mapping[str, T
 
     # Update D on real and on swapped images (equation 7).
     with autocast():
-        judged = discriminator_losses(setup, batch.images, swap.swapped.detach())
-    _update(
-        [optimizers.discriminator],
-        judged["discriminator"] + weights.gradient_penalty * judged["gradient_penalty"],
-    )
+        judged = discriminator_losses(setup, batch.images, swap.swapped.detach(), weights)
+    _update([optimizers.discriminator], weigh(judged, weights))
 
     # Update E_a, E_s and G by one sum of losses (equation 10), with the updated D.
     with autocast():
@@ -206,8 +203,8 @@ def generate(setup: DgnetSetup, batch: SwapBatch) -> Swap:
     """
     networks = setup.networks
     with torch.set_grad_enabled(not setup.config.detach_code):
-        code = _halves(networks.appearance, batch.images).code
-        positive_code = _halves(networks.appearance, batch.positives).code
+        codes = _read(setup, torch.cat((batch.images, batch.positives))).code
+    code, positive_code = codes.chunk(2)
     structure = networks.structure(batch.images)
     structures = torch.cat((structure, structure, partner(structure)))
     images = networks.decoder(structures, torch.cat((code, positive_code, code)))
@@ -215,22 +212,24 @@ def generate(setup: DgnetSetup, batch: SwapBatch) -> Swap:
     return Swap(code, structure, itself, same_person, swapped)
 
 
-def discriminator_losses(setup: DgnetSetup, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-    """Return D's loss and R1, over both directions.
+def discriminator_losses(
+    setup: DgnetSetup, real: Tensor, fake: Tensor, weights: DgnetWeights
+) -> dict[str, Tensor]:
+    """Return D's loss and, if it has a weight, R1, over both directions.
 
     Args:
         setup: Networks and settings.
         real: x, [2B, 3, H, W].
         fake: Swapped images without their graph.
+        weights: Of this iteration.
     """
-    real = real.detach().requires_grad_()
-    discriminator = setup.networks.discriminator
-    scores = [at_least_float32(score) for score in discriminator(real)]
-    faked = [at_least_float32(score) for score in discriminator(fake)]
-    return {
-        "discriminator": _both(discriminator_loss(scores, faked, setup.config.adversarial_form)),
-        "gradient_penalty": _both(gradient_penalty(scores, real)),
-    }
+    penalised = weights.gradient_penalty > 0
+    real = real.detach().requires_grad_(penalised)
+    scores, faked = setup.networks.discriminator(real), setup.networks.discriminator(fake)
+    losses = {"discriminator": _both(discriminator_loss(scores, faked, setup.config.adversarial_form))}
+    if penalised:
+        losses["gradient_penalty"] = _both(gradient_penalty(scores, real))
+    return losses
 
 
 def generation_losses(
@@ -252,10 +251,10 @@ def generation_losses(
         "itself": _both(reconstruction_loss(swap.itself, batch.images)),  # equation 1
         "same_person": _both(reconstruction_loss(swap.same_person, batch.images)),  # equation 2
     }
-    scores = [at_least_float32(score) for score in networks.discriminator(swap.swapped)]
+    scores = networks.discriminator(swap.swapped)
     losses["adversarial"] = _both(generator_loss(scores, config.adversarial_form))  # equation 7
 
-    again = _halves(networks.appearance, swap.swapped, frozen=True)
+    again = _read(setup, swap.swapped, frozen=True)
     logits = at_least_float32(again.primary.logits)
     losses["generated_identity"] = _both(identity_loss(logits, batch.labels))  # equation 6
     if weights.appearance_code > 0:
@@ -279,14 +278,16 @@ def real_identity_losses(setup: DgnetSetup, batch: SwapBatch, weights: DgnetWeig
         batch: The mini-batch.
         weights: Of this iteration.
     """
-    real = _halves(setup.networks.appearance, batch.erased)
-    losses = {"identity": _both(identity_loss(at_least_float32(real.primary.logits), batch.labels))}
+    labels = batch.labels
+    with_positives = weights.positive_identity > 0
+    seen = _read(setup, torch.cat((batch.erased, batch.erased_positives)) if with_positives else batch.erased)
+    primary = at_least_float32(seen.primary.logits)
+    losses = {"identity": _both(identity_loss(primary[: len(labels)], labels))}
+    if with_positives:
+        losses["positive_identity"] = _both(identity_loss(primary[len(labels) :], labels))
     if weights.fine_identity > 0:
-        losses["fine_identity"] = _both(identity_loss(at_least_float32(real.fine.logits), batch.labels))
-    if weights.positive_identity > 0:
-        positive = _halves(setup.networks.appearance, batch.erased_positives)
-        logits = at_least_float32(positive.primary.logits)
-        losses["positive_identity"] = _both(identity_loss(logits, batch.labels))
+        fine = at_least_float32(seen.fine.logits[: len(labels)])
+        losses["fine_identity"] = _both(identity_loss(fine, labels))
     return losses
 
 
@@ -298,7 +299,7 @@ def feeding_losses(setup: DgnetSetup, generated: Tensor, labels: Tensor) -> dict
         generated: Swapped images without their graph.
         labels: [2B] who gave the appearance.
     """
-    student = _halves(setup.networks.appearance, generated)
+    student = _read(setup, generated)
     parents = Parents(labels, partner(labels))
     target = soft_labels(teacher_probabilities(setup, generated), parents, setup.config.teaching.style)
     return {
@@ -313,7 +314,7 @@ def teacher_probabilities(setup: DgnetSetup, generated: Tensor) -> Tensor:
 
     Args:
         setup: Networks and settings.
-        generated: [2B, 3, H, W]; the teacher's batch norms see B at a time.
+        generated: [2B, 3, H, W].
 
     Returns:
         [2B, K], each row of sum 1.
@@ -321,11 +322,10 @@ def teacher_probabilities(setup: DgnetSetup, generated: Tensor) -> Tensor:
     teacher = setup.networks.teacher
     assert teacher is not None, "feeding without a teacher"
     set_training_mode(teacher, "train" if setup.config.teaching.batch_norm == "batch" else "frozen")
-    sums = []
-    for half in (from_normalised(generated, clip=False)).chunk(2):
-        logits = [frozen_call(teacher, images).logits for images in (half, half.flip(3))]
-        sums.append(torch.stack([at_least_float32(x).softmax(dim=1) for x in logits]).mean(dim=0))
-    return torch.cat(sums)
+    shown = from_normalised(torch.cat((generated, generated.flip(3))), clip=False)
+    logits = torch.cat([frozen_call(teacher, images).logits for images in _forwards(setup, shown)])
+    image, mirrored = at_least_float32(logits).softmax(dim=1).chunk(2)
+    return (image + mirrored) / 2
 
 
 def weigh(losses: Mapping[str, Tensor], weights: DgnetWeights) -> Tensor:
@@ -348,17 +348,27 @@ def partner(values: Tensor) -> Tensor:
     return values.roll(len(values) // 2, 0)
 
 
-def _halves(network: nn.Module, images: Tensor, *, frozen: bool = False) -> Appearance:
-    """Read B images at a time, so that batch norms see what the published code shows them."""
-    first, second = (
-        cast(Appearance, frozen_call(network, half, dropout=False) if frozen else network(half))
-        for half in images.chunk(2)
+def _read(setup: DgnetSetup, images: Tensor, *, frozen: bool = False) -> Appearance:
+    """Let E_a, or a frozen copy of it without dropout, read images in as many forwards as the settings say."""
+    network = setup.networks.appearance
+    parts: list[Appearance] = [
+        frozen_call(network, part, dropout=False) if frozen else network(part)
+        for part in _forwards(setup, images)
+    ]
+    code = torch.cat([part.code for part in parts])
+    return Appearance(code, _joined([part.primary for part in parts]), _joined([part.fine for part in parts]))
+
+
+def _forwards(setup: DgnetSetup, images: Tensor) -> Sequence[Tensor]:
+    """Cut images into those that batch norms see together: B at a time as published, or all."""
+    return images.split(setup.config.batch) if setup.config.separate_forwards else (images,)
+
+
+def _joined(outputs: list[HeadOutput]) -> HeadOutput:
+    """Put what a head said of several batches together."""
+    return HeadOutput(
+        torch.cat([output.embedding for output in outputs]), torch.cat([output.logits for output in outputs])
     )
-    primary, fine = (
-        HeadOutput(torch.cat((x.embedding, y.embedding)), torch.cat((x.logits, y.logits)))
-        for x, y in ((first.primary, second.primary), (first.fine, second.fine))
-    )
-    return Appearance(torch.cat((first.code, second.code)), primary, fine)
 
 
 def _encode_structure_again(setup: DgnetSetup, swapped: Tensor) -> Tensor:

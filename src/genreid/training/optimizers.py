@@ -46,7 +46,7 @@ def make_sgd(network: ReidNetwork | AppearanceEncoder, config: SgdConfig) -> tor
         {"params": backbone, "base_lr": config.backbone_rate},
         {"params": head, "base_lr": config.classifier_rate},
     ]
-    return torch.optim.SGD(
+    optimizer = torch.optim.SGD(
         groups,
         lr=config.backbone_rate,
         momentum=config.momentum,
@@ -54,6 +54,11 @@ def make_sgd(network: ReidNetwork | AppearanceEncoder, config: SgdConfig) -> tor
         weight_decay=config.weight_decay,
         fused=True,
     )
+    # torch's fused SGD fails where some parameters get their first gradient later than others, as DG-Net's
+    # fine head does; a momentum of zero is what it would start from
+    for parameter in parameters_of(optimizer) if config.momentum > 0 else ():
+        optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
 
 
 def make_adam(
