@@ -73,7 +73,7 @@ class SwapSource:
     def _another_of_the_person(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Return a random other image of each one's person; the image itself if there is no other."""
         people, labels = self._people, self.images.labels[rows]
-        start, count = people.start[labels], people.count[labels]
+        start, count = people.start[labels], people.size[labels]
         own = people.place[rows] - start
         step = (torch.rand(len(rows), generator=generator) * (count - 1)).long() + (count > 1)
         return people.order[start + (own + step) % count]
@@ -91,11 +91,11 @@ class SwapSource:
 
 
 class _People(NamedTuple):
-    """Rows sorted by person: person k has order[start[k] : start[k] + count[k]]; place is order's inverse."""
+    """Rows sorted by person: person k has order[start[k] : start[k] + size[k]]; place is order's inverse."""
 
     order: Tensor
     start: Tensor
-    count: Tensor
+    size: Tensor
     place: Tensor
 
 

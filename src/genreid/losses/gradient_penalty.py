@@ -5,8 +5,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from genreid.models.layers import at_least_float32
-
 
 def gradient_penalty(scores: Sequence[Tensor], images: Tensor) -> Tensor:
     """Return the sum over scales of mean_batch(sum_pixels((d sum(D_s(x)) / dx)^2)) (spec dg-net F5).
@@ -23,5 +21,6 @@ def gradient_penalty(scores: Sequence[Tensor], images: Tensor) -> Tensor:
     penalties = []
     for score in scores:
         (slope,) = torch.autograd.grad(score.sum(), images, create_graph=True)
-        penalties.append(at_least_float32(slope).square().sum((1, 2, 3)).mean())
+        precise = slope.to(torch.promote_types(slope.dtype, torch.float32))
+        penalties.append(precise.square().sum((1, 2, 3)).mean())
     return torch.stack(penalties).sum()

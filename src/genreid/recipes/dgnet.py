@@ -82,8 +82,8 @@ def single_gpu() -> DgnetConfig:
 def compact() -> DgnetConfig:
     """128x64, a quarter of the widths, EfficientNet-Lite0 from a package: for a CPU with two cores.
 
-    A fortieth of the published length, so E_s, G and D learn ten times as fast. Batch norms see all images of a
-    kind at once, and R1 is computed in each fourth iteration: a third of the time saved.
+    A fortieth of the published length, so E_s, G and D learn ten times as fast. Batch norms see all images of
+    a kind at once, and R1 is computed in each fourth iteration: a third of the time saved.
     """
     image = ImageConfig(height=128, width=64)
     backbone = BackboneConfig(name="tf_efficientnet_lite0", weights="package")

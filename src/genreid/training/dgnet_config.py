@@ -171,10 +171,10 @@ class DgnetTraining:
     live_appearance_code: bool = False
     """Let the appearance code's loss (equation 4) reach the generator; False: it has none (published)."""
     penalty_every: int = 1
-    """R1 is computed in each so-manieth iteration, with so many times its weight (published: in every one)."""
+    """R1 is computed once in so many iterations, with so many times its weight (published: in every one)."""
     separate_forwards: bool = True
-    """E_a and the teacher read B images at a time, so that batch norms see what they saw in the published code;
-    False: all images of a kind at once, which is faster on a CPU."""
+    """E_a and the teacher read B images at a time, so that batch norms see what they saw in the published
+    code; False: all images of a kind at once, which is faster on a CPU."""
     encode_again: float = 0.5
     """Probability that the structure code's loss trains E_s on fixed images, and not the images for a fixed
     E_s."""

@@ -349,10 +349,10 @@ def partner(values: Tensor) -> Tensor:
 
 
 def _read(setup: DgnetSetup, images: Tensor, *, frozen: bool = False) -> Appearance:
-    """Let E_a, or a frozen copy of it without dropout, read images in as many forwards as the settings say."""
+    """Let E_a, or a frozen copy of it without dropout, read images, in one forward or several."""
     network = setup.networks.appearance
     parts: list[Appearance] = [
-        frozen_call(network, part, dropout=False) if frozen else network(part)
+        frozen_call(network, part, {"dropout": False}) if frozen else network(part)
         for part in _forwards(setup, images)
     ]
     code = torch.cat([part.code for part in parts])
@@ -361,7 +361,7 @@ def _read(setup: DgnetSetup, images: Tensor, *, frozen: bool = False) -> Appeara
 
 def _forwards(setup: DgnetSetup, images: Tensor) -> Sequence[Tensor]:
     """Cut images into those that batch norms see together: B at a time as published, or all."""
-    return images.split(setup.config.batch) if setup.config.separate_forwards else (images,)
+    return torch.split(images, setup.config.batch) if setup.config.separate_forwards else (images,)
 
 
 def _joined(outputs: list[HeadOutput]) -> HeadOutput:

@@ -1,6 +1,5 @@
 """Optimisers of the methods, and their learning rates."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -105,12 +104,3 @@ def parameters_of(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
         optimizer: Any optimiser.
     """
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
-
-
-def trainable(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
-    """Return those parameters that ask for a gradient.
-
-    Args:
-        parameters: Any parameters.
-    """
-    return [parameter for parameter in parameters if parameter.requires_grad]

@@ -191,9 +191,11 @@ def load_reid_network(run: Path, stage: str | None = None) -> LoadedNetwork:
                 rebuild_reid_network(checkpoint), _size(checkpoint), name, checkpoint.state.step
             )
     known = [name for name, folder in STAGE_FOLDERS.items() if (run / "checkpoints" / folder).exists()]
+    remedy = "make one with `genreid train baseline` or `genreid adapt`"
+    if has_dgnet(run):
+        remedy = "leave out --stage for DG-Net's own network"
     msg = (
-        f"{run} holds no {stage or 're-id'} network ({', '.join(known) or 'no checkpoints at all'}); "
-        "make one with `genreid train baseline` or `genreid adapt`"
+        f"{run} holds no {stage or 're-id'} network ({', '.join(known) or 'no checkpoints at all'}); {remedy}"
     )
     raise ValueError(msg)
 

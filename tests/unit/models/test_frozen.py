@@ -32,7 +32,7 @@ def test_it_says_what_a_copy_would_say(network: nn.Module, training: bool) -> No
     network.train(training)
     images = normal("images", 4, 3, 5, 5)
     twin = copy.deepcopy(network)
-    assert torch.equal(frozen_call(network, images, factor=2.0), twin(images, factor=2.0))
+    assert torch.equal(frozen_call(network, images, {"factor": 2.0}), twin(images, factor=2.0))
 
 
 def test_statistics_stay_and_so_do_weights(network: nn.Module) -> None:

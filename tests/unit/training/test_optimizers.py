@@ -10,7 +10,6 @@ from genreid.training.optimizers import (
     make_sgd,
     scale_learning_rate,
     set_learning_rate,
-    trainable,
 )
 from tests.drawn_tensors import fill, normal, weights_of
 from tests.oracles.crgan_oracle import LiteralAdam, LiteralNesterov
@@ -82,14 +81,6 @@ def test_adam_is_its_papers(betas: tuple[float, float]) -> None:
         literal.step(rate)
     for name, parameter in network.named_parameters():
         torch.testing.assert_close(parameter, copies[name], rtol=0, atol=1e-10)
-
-
-def test_trainable() -> None:
-    network = build()
-    network.backbone.requires_grad_(requires_grad=False)
-    assert [id(p) for p in trainable(network.parameters())] == [
-        id(p) for p in network.classifier.parameters()
-    ]
 
 
 def test_settings() -> None:
