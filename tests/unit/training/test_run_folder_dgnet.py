@@ -8,7 +8,7 @@ import torch
 from genreid.models.dgnet import to_normalised
 from genreid.training.run_folder import has_dgnet, load_appearance, load_dgnet, load_reid_network
 from tests.drawn_tensors import pair
-from tests.tiny_dgnet import SIZE, save_dgnet, save_offline, save_teacher
+from tests.tiny_dgnet_run import SIZE, save_dgnet, save_offline, save_teacher
 
 
 def test_the_generating_networks_come_back_whole(tmp_path: Path) -> None:
