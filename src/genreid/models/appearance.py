@@ -249,6 +249,17 @@ class AppearanceEncoder(nn.Module):
         _, pooled = self._pool(self.feature_map(to_normalised(images)))
         return DualFeatures(self.primary.embed(pooled), self.fine.embed(pooled))
 
+    def embed(self, images: Tensor) -> Tensor:
+        """Return both heads' embeddings side by side, not normalised; `combine_halves` weights them.
+
+        Args:
+            images: [B,3,H,W] in [-1, 1].
+
+        Returns:
+            [B,2*head_width].
+        """
+        return torch.cat(self.features(images), dim=1)
+
     def _pool(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         """Return the appearance code [B,4C] of a map, and what the heads read."""
         stripes = F.adaptive_max_pool2d(maps, (STRIPES, 1)).squeeze(3)  # [B,C,4]

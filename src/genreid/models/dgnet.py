@@ -35,6 +35,7 @@ from genreid.models.dgnet_layers import (
     leaky,
     normalise_instances,
 )
+from genreid.models.doubling import DoublingConv2d
 from genreid.models.layers import at_least_float32, initialise
 
 __all__ = [
@@ -183,7 +184,7 @@ class Decoder(nn.Module):
         self.shifts = nn.ModuleList(
             _perceptron(appearance_channels, config.mlp_width, 2 * wide) for _ in range(RESIDUAL_BLOCKS)
         )
-        self.enlarge = nn.ModuleList((ReflectConv2d(wide, middle, 5), ReflectConv2d(middle, narrow, 5)))
+        self.enlarge = nn.ModuleList((DoublingConv2d(wide, middle), DoublingConv2d(middle, narrow)))
         self.norms = nn.ModuleList((ImageLayerNorm(middle), ImageLayerNorm(narrow)))
         self.refine = nn.ModuleList((ReflectConv2d(narrow, narrow), ReflectConv2d(narrow, narrow)))
         self.paint = ReflectConv2d(narrow, 3, 1)
@@ -204,7 +205,7 @@ class Decoder(nn.Module):
         for block, scale, shift, quarter in zip(self.blocks, self.scales, self.shifts, quarters, strict=True):
             maps = block(maps, scale(quarter), shift(quarter))
         for conv, norm in zip(self.enlarge, self.norms, strict=True):
-            maps = leaky(norm(conv(F.interpolate(maps, scale_factor=2, mode="nearest"))))
+            maps = leaky(norm(conv(maps)))
         for conv in self.refine:
             maps = leaky(conv(maps))
         return at_least_float32(self.paint(maps))
