@@ -4,7 +4,8 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,14 +35,14 @@ def main(argv: Sequence[str]) -> int:
     arguments = _arguments().parse_args(argv)
     options = feature_options(arguments)
     _check_sources(arguments, options)
-    from genreid.evaluation.ranking import rank  # noqa: PLC0415 - `genreid --help` stays quick
-
-    query, gallery = _from_files(arguments) if arguments.run is None else _from_run(arguments, options)
-    ranking = rank(query, gallery)
+    from_files = arguments.run is None
+    query, gallery = _from_files(arguments, options) if from_files else _from_run(arguments, options)
+    rankings = _rank(query, gallery)
     if arguments.json:
-        sys.stdout.write(json.dumps(ranking.to_json() | _trial_as_json(arguments), indent=2) + "\n")
+        answer = {**_as_json(rankings), **_trial_as_json(arguments)}
+        sys.stdout.write(json.dumps(answer, indent=2) + "\n")
     else:
-        _print(ranking, query, gallery)
+        _print(rankings, query, gallery)
         if arguments.holdout is not None:
             sys.stdout.write(_trial_as_text(arguments))
     return 0
@@ -54,11 +55,12 @@ def _arguments() -> argparse.ArgumentParser:
         usage=(
             "genreid evaluate RUN --data DIR [--format F] [--json] [FEATURE OPTIONS]\n"
             "       genreid evaluate RUN --data SOURCE --holdout N [--split train|all] [...]\n"
-            "       genreid evaluate --query F --gallery F [--json]"
+            "       genreid evaluate --query F --gallery F [--fine-weight B] [--json]"
         ),
         description=(
             f"Rank the gallery for every query ({PROTOCOL}) and print CMC at ranks 1, 5, 10 and 20, mAP "
             "(rectangular, as torchreid has it), mAP trapezoid (as Market-1501's own code has it) and mINP. "
+            "For DG-Net the two halves of its embedding are ranked alone, too. "
             "With --holdout N, queries and gallery are made of the people that training with --holdout N "
             "kept out: for choosing settings without looking at a test set."
         ),
@@ -97,10 +99,11 @@ def _check_sources(arguments: argparse.Namespace, options: FeatureOptions) -> No
         msg = f"two files are ranked together: {missing} is missing"
         raise ValueError(msg)
     of_images = (arguments.format, arguments.pattern, arguments.holdout, arguments.split)
-    if files and (options != FeatureOptions() or any(value is not None for value in of_images)):
+    of_network = replace(options, fine_weight=None) != FeatureOptions()
+    if files and (of_network or any(value is not None for value in of_images)):
         msg = (
-            "--format, --pattern, --holdout, --split and the feature options say which images are embedded "
-            "and how; the files hold embeddings already"
+            "--format, --pattern, --holdout, --split and the feature options (but --fine-weight) say which "
+            "images are embedded and how; the files hold embeddings already"
         )
         raise ValueError(msg)
     if arguments.split is not None and arguments.holdout is None:
@@ -114,11 +117,15 @@ def _check_sources(arguments: argparse.Namespace, options: FeatureOptions) -> No
         raise ValueError(msg)
 
 
-def _from_files(arguments: argparse.Namespace) -> "tuple[FeatureSet, FeatureSet]":
-    """Return query and gallery that `genreid extract` has written."""
+def _from_files(arguments: argparse.Namespace, options: FeatureOptions) -> "tuple[FeatureSet, FeatureSet]":
+    """Return query and gallery that `genreid extract` has written, the fine halves weighted as asked for."""
     from genreid.features.feature_set import FeatureSet  # noqa: PLC0415
+    from genreid.features.halves import weight_fine_half  # noqa: PLC0415
 
-    return FeatureSet.load(arguments.query), FeatureSet.load(arguments.gallery)
+    query, gallery = FeatureSet.load(arguments.query), FeatureSet.load(arguments.gallery)
+    if options.fine_weight is None:
+        return query, gallery
+    return weight_fine_half(query, options.fine_weight), weight_fine_half(gallery, options.fine_weight)
 
 
 def _from_run(arguments: argparse.Namespace, options: FeatureOptions) -> "tuple[FeatureSet, FeatureSet]":
@@ -184,6 +191,24 @@ def _warn_of_known_people(arguments: argparse.Namespace) -> None:
         )
 
 
+def _rank(query: "FeatureSet", gallery: "FeatureSet") -> "dict[str, Ranking]":
+    """Rank by whole embeddings (`both`) and, where both sides have the same two halves, by each of them."""
+    from genreid.evaluation.ranking import rank  # noqa: PLC0415 - `genreid --help` stays quick
+    from genreid.features.halves import halves_in, take_half  # noqa: PLC0415
+
+    rankings = {"both": rank(query, gallery)}
+    names = halves_in(query) if halves_in(query) == halves_in(gallery) else {}
+    for name in names:
+        rankings[name] = rank(take_half(query, name), take_half(gallery, name))
+    return rankings
+
+
+def _as_json(rankings: "Mapping[str, Ranking]") -> dict[str, object]:
+    """Return the figures of whole embeddings, then those of each half under its name."""
+    figures: dict[str, Mapping[str, float | int]] = {name: each.to_json() for name, each in rankings.items()}
+    return {**figures.pop("both"), **figures}
+
+
 def _trial_as_json(arguments: argparse.Namespace) -> dict[str, object]:
     """Return what tells a held-out trial from a test set; nothing for a test set."""
     if arguments.holdout is None:
@@ -199,7 +224,7 @@ def _trial_as_text(arguments: argparse.Namespace) -> str:
     )
 
 
-def _print(ranking: "Ranking", query: "FeatureSet", gallery: "FeatureSet") -> None:
+def _print(rankings: "Mapping[str, Ranking]", query: "FeatureSet", gallery: "FeatureSet") -> None:
     """Print a table of percentages, then what was counted."""
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
@@ -208,10 +233,14 @@ def _print(ranking: "Ranking", query: "FeatureSet", gallery: "FeatureSet") -> No
     table = Table(
         title=_title(query, gallery), caption=PROTOCOL, title_justify="left", caption_justify="left"
     )
-    figures = {key: value for key, value in ranking.to_json().items() if isinstance(value, float)}
-    for key in figures:
+    ranking = rankings["both"]
+    of_halves = len(rankings) > 1
+    if of_halves:
+        table.add_column("half")
+    for key in _shares(ranking):
         table.add_column(names.get(key, key), justify="right")
-    table.add_row(*(f"{100 * value:.2f}" for value in figures.values()))
+    for name, each in rankings.items():
+        table.add_row(*([name] * of_halves), *(f"{100 * share:.2f}" for share in _shares(each).values()))
     console = Console(soft_wrap=True, highlight=False)
     console.print(table)
     console.print(
@@ -222,11 +251,17 @@ def _print(ranking: "Ranking", query: "FeatureSet", gallery: "FeatureSet") -> No
         console.print(line)
 
 
+def _shares(ranking: "Ranking") -> dict[str, float]:
+    """Return the figures that are shares, by name."""
+    return {key: value for key, value in ranking.to_json().items() if isinstance(value, float)}
+
+
 def _title(query: "FeatureSet", gallery: "FeatureSet") -> str | None:
     """Return where the embeddings come from, as far as the files say."""
     if query.metadata != gallery.metadata:
         return None
-    known = [f"{key} {query.metadata[key]}" for key in ("run", "stage", "pooling") if key in query.metadata]
+    keys = ("run", "stage", "pooling", "fine_weight")
+    known = [f"{key.replace('_', ' ')} {query.metadata[key]}" for key in keys if key in query.metadata]
     return ", ".join(known) or None
 
 

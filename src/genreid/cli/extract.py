@@ -43,7 +43,8 @@ def _arguments() -> argparse.ArgumentParser:
         prog="genreid extract",
         description=(
             "Embed the images of one split of a data set with the network of a run; write a safetensors "
-            "file: embedding [N,D] of unit length, pid, camid, paths. "
+            "file: embedding [N,D] of unit length, pid, camid, paths (of DG-Net the two halves, primary and "
+            "fine, side by side). "
             "`genreid evaluate --query F --gallery F` ranks two of them."
         ),
     )

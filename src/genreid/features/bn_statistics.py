@@ -20,7 +20,7 @@ from genreid.data.bank import ImageBank
 from genreid.data.load import load_dataset
 from genreid.data.progress import progress_of
 from genreid.data.reader_options import ReaderOptions
-from genreid.models.backbone import ReidNetwork
+from genreid.features.networks import TrainedNetwork
 from genreid.training.precision import Compute
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class BnEstimation:
 
 
 def reestimate_from_folder(
-    network: ReidNetwork, folder: Path, size: tuple[int, int], compute: Compute, estimation: BnEstimation
+    network: TrainedNetwork, folder: Path, size: tuple[int, int], compute: Compute, estimation: BnEstimation
 ) -> int:
     """Re-estimate a network's batch-norm statistics on the training images of a data set.
 
@@ -94,7 +94,7 @@ def reestimate_from_folder(
 
 
 def reestimate_bn_statistics(
-    network: ReidNetwork, bank: ImageBank, rows: Tensor, compute: Compute, batch_size: int = 64
+    network: TrainedNetwork, bank: ImageBank, rows: Tensor, compute: Compute, batch_size: int = 64
 ) -> int:
     """Replace every batch norm's running mean and variance by the averages over some images.
 

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from genreid import __version__
 from genreid.data.augment import to_float
@@ -25,12 +24,16 @@ from genreid.data.progress import Advance, progress_of
 from genreid.data.sample import Sample
 from genreid.features.bn_statistics import BnEstimation, reestimate_from_folder
 from genreid.features.feature_set import FeatureSet
-from genreid.features.options import Device, FeatureOptions
-from genreid.features.pooling import pool
-from genreid.models.backbone import ReidNetwork
-from genreid.models.folding import fold_batch_norm
+from genreid.features.networks import ReadyNetwork, TrainedNetwork, expect_fitting, make_ready
+from genreid.features.options import Device, FeatureOptions, Stage
 from genreid.training.precision import Compute, choose_compute
-from genreid.training.run_folder import load_reid_network
+from genreid.training.run_folder import (
+    LoadedAppearance,
+    LoadedNetwork,
+    has_dgnet,
+    load_appearance,
+    load_reid_network,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -40,14 +43,14 @@ class Extractor:
     """A network that is ready to embed; made once for several lists of images (query, then gallery).
 
     Attributes:
-        network: In evaluation mode, batch norms folded away.
+        network: Images in [-1, 1] -> embeddings of unit length.
         size: Height and width of the images it takes.
-        options: Pooling, batch size.
+        options: How embeddings are made; batch size.
         compute: Device and arithmetic.
         metadata: Where its embeddings come from.
     """
 
-    network: ReidNetwork
+    network: ReadyNetwork
     size: tuple[int, int]
     options: FeatureOptions
     compute: Compute
@@ -64,7 +67,8 @@ class Extractor:
         Raises:
             ValueError: If the run holds no such network, or the options cannot be met; says what to type.
         """
-        loaded = load_reid_network(run, options.stage)
+        loaded = _load(run, options.stage)
+        expect_fitting(loaded.network, options)
         compute = choose_compute(options.device, options.precision)
         network = loaded.network.to(compute.device)
         if options.bn_folder is not None:
@@ -75,7 +79,11 @@ class Extractor:
 
     @classmethod
     def of_network(
-        cls, network: ReidNetwork, size: tuple[int, int], options: FeatureOptions, origin: Mapping[str, str]
+        cls,
+        network: TrainedNetwork,
+        size: tuple[int, int],
+        options: FeatureOptions,
+        origin: Mapping[str, str],
     ) -> Self:
         """Make a network in memory ready; it is copied, and left as it is.
 
@@ -86,14 +94,15 @@ class Extractor:
             origin: What the metadata of the feature sets say beside the options.
 
         Raises:
-            ValueError: If the device cannot do the precision.
+            ValueError: If the device cannot do the precision, or the network not what the options say.
         """
         place = next(network.parameters()).device
         chosen = choose_compute(cast(Device, place.type), options.precision)
         compute = replace(chosen, device=place)
-        folded = fold_batch_norm(network).to(memory_format=torch.channels_last)
-        description = _describe(options, compute, size) | {"model": fingerprint(network)} | dict(origin)
-        return cls(folded, size, options, compute, description)
+        ready = make_ready(network, options)
+        ready.network.to(memory_format=torch.channels_last)
+        made = {**_describe(options, compute, size), **ready.describe(), "model": fingerprint(network)}
+        return cls(ready, size, options, compute, {**made, **origin})
 
     def extract(self, samples: Sequence[Sample]) -> FeatureSet:
         """Embed the images of some samples.
@@ -165,13 +174,8 @@ class Extractor:
         Returns:
             float32 [B,D] of unit length, on the device.
         """
-        with torch.inference_mode():
-            batch = to_float(images).contiguous(memory_format=torch.channels_last)
-            with self.compute.autocast():
-                feature_map = self.network.feature_map(batch)
-                if self.network.bottleneck is not None and self.options.pooling == "average":
-                    return F.normalize(self.network.neck(feature_map.mean((2, 3))).float(), dim=1)
-            return pool(feature_map, self.options.pooling, self.options.parts)
+        with torch.inference_mode(), self.compute.autocast():
+            return self.network(to_float(images).contiguous(memory_format=torch.channels_last))
 
     def _collect(self, batches: Iterable[Tensor], total: int, advance: Advance) -> NDArray[np.float32]:
         """Embed batch after batch; a batch is fetched from the device only once the next one is under way."""
@@ -206,7 +210,7 @@ def extract_split(run: Path, samples: Sequence[Sample], options: FeatureOptions)
 
 
 def extract(
-    network: ReidNetwork, bank: ImageBank, samples: Sequence[Sample], options: FeatureOptions
+    network: TrainedNetwork, bank: ImageBank, samples: Sequence[Sample], options: FeatureOptions
 ) -> FeatureSet:
     """Embed decoded images with a network in memory.
 
@@ -220,7 +224,7 @@ def extract(
         One row for each readable image, in the samples' order.
 
     Raises:
-        ValueError: If no image can be read or an embedding is not finite.
+        ValueError: If no image can be read, an embedding is not finite, or the options do not fit.
     """
     return Extractor.of_network(network, bank.height_width, options, {}).extract_bank(bank, samples)
 
@@ -242,13 +246,17 @@ def fingerprint(network: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
+def _load(run: Path, stage: Stage | None) -> LoadedNetwork | LoadedAppearance:
+    """Return the network that a stage means: without one DG-Net's, in a run that has it."""
+    return load_appearance(run) if stage is None and has_dgnet(run) else load_reid_network(run, stage)
+
+
 def _describe(options: FeatureOptions, compute: Compute, size: tuple[int, int]) -> dict[str, str]:
-    """Return what of the options decides the embeddings, as metadata."""
-    given = {"parts": options.parts, "bn_format": options.bn_format, "bn_pattern": options.bn_pattern}
+    """Return what decides the embeddings beside the network and what it is made ready with, as metadata."""
+    given = {"bn_format": options.bn_format, "bn_pattern": options.bn_pattern}
     return {
         "genreid": __version__,
         "image_size": f"{size[0]}x{size[1]}",
-        "pooling": options.pooling,
         "bn_statistics": options.bn_statistics,
         "precision": compute.name,
         **{name: str(value) for name, value in given.items() if value is not None},

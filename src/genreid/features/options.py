@@ -12,6 +12,8 @@ Precision = Literal["auto", "fp32", "tf32", "bf16"]
 
 STORED_STATISTICS = "stored"
 """Batch-norm statistics as the checkpoint holds them."""
+PUBLISHED_FINE_WEIGHT = 0.5
+"""Weight of the fine half in DG-Net's tables (spec dg-net F10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,8 @@ class FeatureOptions:
     """
 
     stage: Stage | None = None
-    """Which network of the run: before or after the adaptation; default: the last that exists."""
+    """Which network of the run: before (`pretrained`) or after the adaptation; default: the last that exists.
+    Of a DG-Net run `pretrained` is its teacher, and the default DG-Net's own network."""
     pooling: Pooling = "average"
     """From the feature map to one vector: the mean, or local max pooling over horizontal stripes."""
     parts: int | None = None
@@ -40,6 +43,8 @@ class FeatureOptions:
     """Format of the data set that `bn_statistics` names; default: recognised from the tree."""
     bn_pattern: str | None = None
     """Its pattern, for the format `folder`: where identity and camera stand in a path."""
+    fine_weight: float | None = None
+    """DG-Net: weight of the embedding's fine half beside the primary one; default: 0.5, as published."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
@@ -62,6 +67,8 @@ class FeatureOptions:
             if number is not None and number < 1:
                 msg = f"{flag} must be 1 or more, got {number}"
                 raise ValueError(msg)
+        if self.fine_weight is not None:
+            expect_fine_weight(self.fine_weight)
         if not self.bn_statistics:
             msg = "--bn-statistics must be 'stored' or a data set's folder, got an empty text"
             raise ValueError(msg)
@@ -78,6 +85,23 @@ class FeatureOptions:
         return None if self.bn_statistics == STORED_STATISTICS else Path(self.bn_statistics)
 
 
+def expect_fine_weight(fine_weight: float) -> None:
+    """Refuse a weight of DG-Net's fine half that cannot be meant.
+
+    Args:
+        fine_weight: As typed.
+
+    Raises:
+        ValueError: If it is negative or not finite.
+    """
+    if not 0 <= fine_weight < float("inf"):
+        msg = (
+            f"--fine-weight must be a number from 0 (the primary half alone), got {fine_weight}; "
+            f"the paper's is {PUBLISHED_FINE_WEIGHT}"
+        )
+        raise ValueError(msg)
+
+
 def add_feature_options(parser: argparse.ArgumentParser) -> None:
     """Give a command the FEATURE OPTIONS.
 
@@ -87,7 +111,10 @@ def add_feature_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("feature options")
 
     texts: dict[str, tuple[str, dict[str, Any]]] = {
-        "--stage": ("network of the run (default: the last that exists)", {"choices": get_args(Stage)}),
+        "--stage": (
+            "network of the run; pretrained of DG-Net: its teacher (default: the last that exists)",
+            {"choices": get_args(Stage)},
+        ),
         "--pooling": (
             "average pooling, or local max pooling over horizontal stripes (default: average)",
             {"choices": get_args(Pooling)},
@@ -104,6 +131,10 @@ def add_feature_options(parser: argparse.ArgumentParser) -> None:
         "--bn-pattern": (
             "format folder: where identity and camera stand in a path of that DIR",
             {"metavar": "P"},
+        ),
+        "--fine-weight": (
+            "DG-Net: weight of the fine half beside the primary one; 0: primary alone (default: 0.5)",
+            {"type": float, "metavar": "B"},
         ),
         "--batch-size": ("images in one forward pass (default: 128)", {"type": int, "metavar": "N"}),
         "--device": ("where the network runs (default: auto)", {"choices": get_args(Device)}),

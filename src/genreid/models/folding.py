@@ -7,18 +7,22 @@ folding takes a third off.
 
 import copy
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from genreid.models.appearance import AppearanceEncoder
 from genreid.models.backbone import ReidNetwork
+
+NetworkT = TypeVar("NetworkT", ReidNetwork, AppearanceEncoder)
 
 _PROBE_SIZE = (64, 32)
 _TOLERANCE = 1e-3
 
 
-def fold_batch_norm(network: ReidNetwork) -> ReidNetwork:
+def fold_batch_norm(network: NetworkT) -> NetworkT:
     """Return a frozen copy, in evaluation mode, that computes the same in fewer passes over memory.
 
     Which convolution feeds which normalisation is seen from one probe image. A normalisation that no

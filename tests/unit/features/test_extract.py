@@ -153,7 +153,7 @@ def test_no_readable_image_at_all(tmp_path: Path) -> None:
 def test_a_diverged_network_is_named(dataset: ReidDataset) -> None:
     network = trained_network()
     extractor = Extractor.of_network(network, SIZE, EXACT, {})
-    next(extractor.network.backbone.parameters()).data.fill_(float("nan"))
+    next(extractor.network.network.parameters()).data.fill_(float("nan"))
     with pytest.raises(ValueError, match="NaN"):
         extractor.extract(dataset.query)
 

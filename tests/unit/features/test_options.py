@@ -31,9 +31,17 @@ def test_how_the_folder_of_statistics_is_read() -> None:
     assert (options.bn_format, options.bn_pattern) == ("msmt17:train", "x")
 
 
+def test_the_fine_half_is_weighted_only_if_asked_for() -> None:
+    assert FeatureOptions().fine_weight is None
+    assert parsed("--fine-weight", "0").fine_weight == 0
+    assert parsed("--fine-weight", "2.5").fine_weight == 2.5
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        ("--fine-weight -1", "--fine-weight must be a number from 0 .the primary half alone., got -1"),
+        ("--fine-weight nan", "--fine-weight must be .* got nan; the paper's is 0.5"),
         ("--parts 4", "--parts 4 belongs to --pooling lmp"),
         ("--pooling lmp --parts 0", "--parts must be 1 or more, got 0"),
         ("--bn-format folder", "--bn-format folder .* give --bn-statistics DIR"),

@@ -1,0 +1,147 @@
+"""Networks made ready to embed: what lies between a trained network and an embedding of unit length."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from genreid.features.halves import describe_halves
+from genreid.features.options import PUBLISHED_FINE_WEIGHT, FeatureOptions, Pooling
+from genreid.features.pooling import pool
+from genreid.models.backbone import ReidNetwork
+from genreid.models.dgnet import AppearanceEncoder, combine_halves
+from genreid.models.folding import fold_batch_norm
+
+TrainedNetwork = ReidNetwork | AppearanceEncoder
+"""The networks that recognise people."""
+
+
+class ReadyNetwork(Protocol):
+    """A network that turns images into embeddings."""
+
+    @property
+    def network(self) -> nn.Module:
+        """In evaluation mode, batch norms folded away."""
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Embed a batch.
+
+        Args:
+            images: [B,3,H,W] in [-1, 1].
+
+        Returns:
+            float32 [B,D] of unit length.
+        """
+
+    def describe(self) -> dict[str, str]:
+        """Return what feature sets remember of how the embeddings were made."""
+
+
+@dataclass(frozen=True)
+class PooledNetwork:
+    """A re-id network and how its last feature map becomes one vector.
+
+    Attributes:
+        network: In evaluation mode, batch norms folded away.
+        pooling: Average pooling, with the bottleneck if the network has one, or local max pooling.
+        parts: Stripes of local max pooling; None: the rows of the map.
+    """
+
+    network: ReidNetwork
+    pooling: Pooling = "average"
+    parts: int | None = None
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Embed a batch.
+
+        Args:
+            images: [B,3,H,W] in [-1, 1].
+
+        Returns:
+            float32 [B,D] of unit length.
+        """
+        feature_map = self.network.feature_map(images)
+        if self.network.bottleneck is not None and self.pooling == "average":
+            return F.normalize(self.network.neck(feature_map.mean((2, 3))).float(), dim=1)
+        return pool(feature_map, self.pooling, self.parts)
+
+    def describe(self) -> dict[str, str]:
+        """Return pooling and stripes."""
+        parts = {} if self.parts is None else {"parts": str(self.parts)}
+        return {"pooling": self.pooling, **parts}
+
+
+@dataclass(frozen=True)
+class DualNetwork:
+    """DG-Net's appearance encoder, whose two heads' embeddings are joined (spec dg-net F10).
+
+    Attributes:
+        network: In evaluation mode, batch norms folded away.
+        fine_weight: w: the cosine of two embeddings, times 1 + w, is cos(primary) + w * cos(fine).
+    """
+
+    network: AppearanceEncoder
+    fine_weight: float = PUBLISHED_FINE_WEIGHT
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Embed a batch, each image together with its mirror image.
+
+        Each half of either is brought to unit length, then the two are added up.
+
+        Args:
+            images: [B,3,H,W] in [-1, 1].
+
+        Returns:
+            float32 [B,D] of unit length; D is twice the heads' width, or once if the fine half counts 0.
+        """
+        seen, mirrored = self.network.features(images), self.network.features(images.flip(3))
+        primary = F.normalize(seen.primary.float()) + F.normalize(mirrored.primary.float())
+        fine = F.normalize(seen.fine.float()) + F.normalize(mirrored.fine.float())
+        return combine_halves(primary, fine, self.fine_weight) if self.fine_weight else F.normalize(primary)
+
+    def describe(self) -> dict[str, str]:
+        """Return where the halves lie and how the fine one is weighted."""
+        width = self.network.config.head_width
+        return describe_halves(width, width, self.fine_weight)
+
+
+def make_ready(network: TrainedNetwork, options: FeatureOptions) -> ReadyNetwork:
+    """Fold a network's batch norms and say how its output becomes an embedding.
+
+    Args:
+        network: It is copied, and left as it is.
+        options: Pooling, stripes, weight of the fine half.
+
+    Raises:
+        ValueError: If the network cannot do what the options say.
+    """
+    expect_fitting(network, options)
+    if isinstance(network, ReidNetwork):
+        return PooledNetwork(fold_batch_norm(network), options.pooling, options.parts)
+    weight = PUBLISHED_FINE_WEIGHT if options.fine_weight is None else options.fine_weight
+    return DualNetwork(fold_batch_norm(network), weight)
+
+
+def expect_fitting(network: TrainedNetwork, options: FeatureOptions) -> None:
+    """Refuse options that belong to another kind of network.
+
+    Args:
+        network: The network.
+        options: Pooling, weight of the fine half.
+
+    Raises:
+        ValueError: Says what to type.
+    """
+    if isinstance(network, AppearanceEncoder) and options.pooling != "average":
+        msg = (
+            f"--pooling {options.pooling}: the two halves of DG-Net's embedding have no stripes; leave out "
+            "--pooling, or add --stage pretrained for the run's teacher"
+        )
+        raise ValueError(msg)
+    if isinstance(network, ReidNetwork) and options.fine_weight is not None:
+        msg = (
+            f"--fine-weight {options.fine_weight:g} weights the fine half of DG-Net's embedding, and this "
+            "network has no halves; leave it out"
+        )
+        raise ValueError(msg)
