@@ -29,10 +29,10 @@ def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="genreid report",
         description=(
-            "Write one HTML page about one or more runs: table, CMC curves, ranked lists, pictures, loss curves, "
-            "settings. Several runs stand side by side. Figures and ranked lists are those of earlier "
-            "`genreid evaluate RUN --data DIR`. The page needs no network and no other file. It shows pictures of "
-            "people: do not pass it on without thought."
+            "Write one HTML page about one or more runs: table, CMC curves, ranked lists, pictures, loss "
+            "curves, settings. Several runs stand side by side. Figures and ranked lists are those of "
+            "earlier `genreid evaluate RUN --data DIR`. The page needs no network and no other file. It "
+            "shows pictures of people: do not pass it on without thought."
         ),
     )
     add = parser.add_argument

@@ -1,8 +1,9 @@
 """Line charts as SVG text, which stretch to any width while their letters keep their size.
 
-The `<svg>` is the plot area itself; ticks and labels stand at percentages of it and hang over its edges, into
-the margin that the style sheet leaves. The curves lie in a nested `<svg>` whose square of 1000 x 1000 units is
-stretched to the plot area. Colours and strokes belong to the style sheet: class `cN` is colour N, `dN` dash N.
+The `<svg>` is the plot area itself; ticks and labels stand at percentages of it and hang over its edges,
+into the margin that the style sheet leaves. The curves lie in a nested `<svg>` whose square of 1000 x 1000
+units is stretched to the plot area. Colours and strokes belong to the style sheet: class `cN` is colour N,
+`dN` dash N.
 """
 
 from collections.abc import Sequence
@@ -73,12 +74,10 @@ def cmc_chart(curves: Sequence[Curve], description: str) -> Markup:
         curves: x: rank from 1; y: percent.
         description: What somebody is told who cannot see it.
     """
-    last = max(point.x for curve in curves for point in curve.points)
+    last = max(2.0, *(point.x for curve in curves for point in curve.points))
     least = min(point.y for curve in curves for point in curve.points)
-    ticks = tuple(float(tick) for tick in _CMC_TICKS if tick < last) + (last,)
-    if len(ticks) > 2 and ticks[-1] - ticks[-2] < 0.06 * (last - 1):
-        ticks = (*ticks[:-2], last)  # so that numbers do not touch
-    return line_chart(curves, Axes(ticks, tuple(round_ticks(least, 100.0)), "rank", " %"), description)
+    axes = Axes(_ending_at(last, _CMC_TICKS, 0.1), tuple(round_ticks(least, 100.0)), "rank", " %")
+    return line_chart(curves, axes, description)
 
 
 def loss_chart(curves: Sequence[Curve], description: str) -> Markup:
@@ -92,8 +91,9 @@ def loss_chart(curves: Sequence[Curve], description: str) -> Markup:
     low, high = bulk_range([point.y for curve in curves for point in curve.points])
     smoothed = [point.y for curve in mean for point in curve.points]
     y = round_ticks(min(low, *smoothed), max(high, *smoothed), 4)
-    x = round_ticks(0.0, max(1.0, *(point.x for curve in curves for point in curve.points)), 4)
-    return line_chart(mean, Axes(tuple(x), tuple(y), "iteration"), description, faint=curves)
+    last = max(1.0, *(point.x for curve in curves for point in curve.points))
+    axes = Axes(_ending_at(last, round_ticks(0.0, last, 4), 0.2), tuple(y), "iteration")
+    return line_chart(mean, axes, description, faint=curves)
 
 
 def line_chart(
@@ -119,6 +119,11 @@ def line_chart(
     )
 
 
+def _ending_at(last: float, ticks: Sequence[float], room: float) -> tuple[float, ...]:
+    """Return the ticks up to the last value and that itself, with room (a share of the axis) before it."""
+    return (*(float(tick) for tick in ticks if last - tick > room * (last - ticks[0])), last)
+
+
 def _grid(axes: Axes) -> Markup:
     """Return grid lines and the numbers at their ends."""
     parts = []
@@ -137,9 +142,9 @@ def _grid(axes: Axes) -> Markup:
 
 
 def _polyline(curve: Curve, axes: Axes, extra: str) -> Markup:
-    """Return one curve; a single point becomes a dot."""
+    """Return one curve, cut off at the upper and lower edge; a single point becomes a dot."""
     places = [
-        f"{_UNITS * _place(point.x, axes.x):.1f},{_UNITS * (1 - _place(point.y, axes.y)):.1f}"
+        f"{_UNITS * _place(point.x, axes.x):.1f},{_UNITS * (1 - min(1, max(0, _place(point.y, axes.y)))):.1f}"
         for point in thin_out(curve.points)
     ]
     if len(places) == 1:

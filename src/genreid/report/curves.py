@@ -7,6 +7,7 @@ from genreid.report.loss_log import Point
 
 MOST_POINTS = 400
 """Points of a curve that are drawn."""
+_SAME = 1e-12
 SMOOTHED_SHARE = 0.04
 """Share of a curve's points that are averaged into one."""
 
@@ -64,7 +65,7 @@ def round_ticks(low: float, high: float, about: int = 5) -> list[float]:
     Returns:
         Two numbers or more; the first is at most `low`, the last at least `high`.
     """
-    if not high > low:
+    if high - low <= _SAME * max(abs(low), abs(high), 1e-290):
         pad = abs(low) / 2 or 1.0
         low, high = low - pad, high + pad
     power = 10.0 ** math.floor(math.log10((high - low) / about))

@@ -25,60 +25,70 @@ STAGES = {
     "dgnet": Explanation(
         "DG-Net", "Two encoders, a decoder and a discriminator learn to recognise and to generate together."
     ),
+    "offline": Explanation(
+        "Offline feeding",
+        "A new appearance encoder learns from real images and those of the finished generator.",
+    ),
 }
 """Stage of training -> what happens in it, in the order of training."""
 
 TERMS = {
-    ("", "identity"): "Cross-entropy of the people's names; lower is better.",
-    ("", "accuracy"): "Share of the batch that is classified rightly; higher is better.",
-    ("camera", "camera"): "Cross-entropy of the cameras; lower is better.",
-    ("rendering", "domain"): "What D_d pays for mistaking real and rendered (eq. 4). Neither side should win.",
-    ("", "adversarial"): "What the generator pays when its pictures look made up.",
-    ("rendering", "identity"): "Does the fixed re-id network still know the rendered person? Lower is better.",
-    ("rendering", "camera"): "Does the rendering look like the target's camera? Lower is better.",
-    ("rendering", "context"): "Distance to the person inside the mask, to the target outside (eq. 6).",
-    ("rendering", "context_mask"): "Mean of X_C: the share of the picture that is taken from the context.",
-    ("dgnet", "itself"): "Reconstruction from the image's own codes (eq. 1).",
-    ("dgnet", "same_person"): "Reconstruction with the appearance of another image of the person (eq. 2).",
-    ("dgnet", "generated_identity"): "Do generated images show who gave the appearance? (eq. 6)",
-    ("dgnet", "positive_identity"): "The same for another image of each person.",
-    ("dgnet", "fine_identity"): "Cross-entropy of the fine head on real images.",
-    ("dgnet", "discriminator"): "What D pays for mistaking real and generated (eq. 7).",
-    ("dgnet", "gradient_penalty"): "R1: how steep D is at real images.",
-    ("dgnet", "appearance_code"): "Do appearance codes come back? (eq. 4)",
-    ("dgnet", "structure_code"): "Do structure codes come back? (eq. 5)",
-    ("dgnet", "cycle"): "Swapping twice should give the image back.",
-    ("dgnet", "primary"): "Distance to the teacher's labels on generated images (eq. 8).",
-    ("dgnet", "fine"): "Do generated images still show who gave the structure? (eq. 9)",
+    "camera": {"camera": "Cross-entropy of the cameras; lower is better."},
+    "rendering": {
+        "domain": "What D_d pays for mistaking real and rendered (eq. 4). Neither side should win.",
+        "identity": "Does the fixed re-id network still know the rendered person? Lower is better.",
+        "camera": "Does the rendering look like the target's camera? Lower is better.",
+        "context": "Distance to the person inside the mask, to the target outside (eq. 6).",
+        "context_mask": "Mean of X_C: the share of the picture that is taken from the context.",
+    },
+    "dgnet": {"identity": "Cross-entropy of the primary head on real images (eq. 3)."},
+    "": {
+        "identity": "Cross-entropy of the people's names; lower is better.",
+        "accuracy": "Share of the batch that is classified rightly; higher is better.",
+        "adversarial": "What the generator pays when its pictures look made up.",
+        "itself": "Reconstruction from the image's own codes (eq. 1).",
+        "same_person": "Reconstruction with the appearance of another image of the person (eq. 2).",
+        "generated_identity": "Do generated images show who gave the appearance? (eq. 6)",
+        "positive_identity": "Cross-entropy on another image of each person.",
+        "fine_identity": "Cross-entropy of the fine head on real images.",
+        "discriminator": "What D pays for mistaking real and generated (eq. 7).",
+        "gradient_penalty": "R1: how steep D is at real images.",
+        "appearance_code": "Do appearance codes come back? (eq. 4)",
+        "structure_code": "Do structure codes come back? (eq. 5)",
+        "cycle": "Swapping twice should give the image back.",
+        "primary": "Distance to the teacher's labels on generated images (eq. 8).",
+        "fine": "Do generated images still show who gave the structure? (eq. 9)",
+    },
 }
-"""(stage, or nothing for any, loss term) -> what it is."""
+"""Stage (nothing: any stage) -> loss term -> what it is."""
 
 _SHEETS = (
     (
         "renderings",
         Explanation(
             "Renderings",
-            "One column is one pair. From top to bottom: X_S, the source person; X_T, a picture of the target; "
-            "M_S, the person mask of X_S; 1-X_C, where the generator keeps X_S (white); X_G, the rendering. "
-            "A good X_G shows the person of X_S in the light and surroundings of X_T.",
+            "One column is one pair. From top to bottom: X_S, the source person; X_T, a picture of the "
+            "target; M_S, the person mask of X_S; 1-X_C, where the generator keeps X_S (white); X_G, the "
+            "rendering. A good X_G shows the person of X_S in the light and surroundings of X_T.",
         ),
     ),
     (
         "grid",
         Explanation(
             "Appearance x structure",
-            "Each column takes its structure (pose, build, background) from the picture at its top, each row its "
-            "appearance (clothes, colours) from the picture at its left. A good grid changes only one of them "
-            "at a time.",
+            "Each column takes its structure (pose, build, background) from the picture at its top, each row "
+            "its appearance (clothes, colours) from the picture at its left. A good grid changes only one of "
+            "them at a time.",
         ),
     ),
     (
         "interpolat",
         Explanation(
-            "Interpolation", "From the code of one picture to that of another, in equal steps. Changes should be smooth."
+            "Interpolation",
+            "From the code of one picture to that of another, in equal steps. Changes should be smooth.",
         ),
     ),
-)  # fmt: skip
+)
 _ANY_SHEET = Explanation("Picture", "A picture that the run keeps in its folder.")
 
 
@@ -98,7 +108,7 @@ def explain_term(stage: str, term: str) -> str:
         stage: Name of the stage.
         term: Name of the term.
     """
-    return TERMS.get((stage, term), TERMS.get(("", term), ""))
+    return TERMS.get(stage, {}).get(term, TERMS[""].get(term, ""))
 
 
 def explain_sheet(file_name: str) -> Explanation:

@@ -1,13 +1,13 @@
 """Loss curves out of RUN/metrics.jsonl, also where the file is cut off or the run was resumed."""
 
 import json
-import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+_LARGEST = 1e30
 _NO_TERMS = {"stage", "step", "seconds"}
 
 
@@ -81,7 +81,7 @@ def read_loss_log(path: Path) -> LossLog:
     return LossLog({name: _curves(there) for name, there in stages.items()}, seconds + before, notes)
 
 
-def _parse(line: str) -> dict[str, object] | None:
+def _parse(line: str) -> dict[str, Any] | None:
     """Return a line of the file, or None if it is none."""
     try:
         content = json.loads(line)
@@ -90,7 +90,7 @@ def _parse(line: str) -> dict[str, object] | None:
     if not isinstance(content, dict) or not isinstance(content.get("stage"), str):
         return None
     step = content.get("step")
-    return content if isinstance(step, int) and not isinstance(step, bool) and abs(step) < 2**53 else None
+    return content if isinstance(step, int) and not isinstance(step, bool) and 0 <= step < 2**53 else None
 
 
 def _terms(content: Mapping[str, object]) -> dict[str, float]:
@@ -100,13 +100,10 @@ def _terms(content: Mapping[str, object]) -> dict[str, float]:
 
 
 def _number(value: object) -> float | None:
-    """Return a finite number, or None."""
+    """Return a number that can be drawn, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:
-        return None
+    return float(value) if abs(value) < _LARGEST else None  # NaN is not
 
 
 def _curves(lines: list[_Line]) -> dict[str, tuple[Point, ...]]:
@@ -129,6 +126,6 @@ def _notes(*, bad: int, repeated: int, cut_off: bool, empty: bool) -> tuple[str,
         notes.append(f"{bad} lines of metrics.jsonl cannot be read and are left out.")
     if repeated:
         notes.append(
-            f"The run was resumed: {repeated} lines of steps that were done again are replaced by the later ones."
+            f"The run was resumed: {repeated} lines of steps that were done again are replaced by later ones."
         )
     return tuple(notes)

@@ -7,12 +7,13 @@ style sheet by its hash. Every text is escaped by the template engine; paths and
 import base64
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -21,7 +22,7 @@ from genreid.report.explanations import STAGES, Explanation, explain_sheet, expl
 from genreid.report.loss_log import Point
 from genreid.report.pictures import Picture, PictureBook
 from genreid.report.provenance import made_by
-from genreid.report.ranked_lists import RankedImage, RankedList
+from genreid.report.ranked_lists import RankedImage, RankedList, spread
 from genreid.report.run_reader import RunFolder, read_runs
 from genreid.report.tables import COLUMNS, ResultTable, Row, percent, result_tables
 
@@ -31,6 +32,8 @@ MOST_SHEETS = 12
 """Pictures of one run that are shown."""
 MOST_STRIPS = 8
 """Rows of a table whose ranked lists are shown, the first ones."""
+MOST_LISTS, FEWEST_QUERIES = 20, 3
+"""Ranked lists of a table: the more rows, the fewer queries are shown, but not fewer than this."""
 
 
 class LegendEntry(NamedTuple):
@@ -182,7 +185,7 @@ def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
 
     Args:
         runs: Run folders.
-        out: The HTML file; None: RUN/report.html for one run, `report.html` in the working folder for several.
+        out: The HTML file; None: RUN/report.html for one run, `report.html` in the working folder for more.
 
     Returns:
         The file that was written.
@@ -271,20 +274,27 @@ def _results(table: ResultTable, book: PictureBook) -> Results:
         for stroke, row in enumerate(table.rows)
     ]
     first = "; ".join(f"{curve.label}: {curve.points[0].y:.1f} % at rank 1" for curve in curves)
-    shown = table.rows[:MOST_STRIPS]
-    queries = {
-        found.row: Query(
-            _name_of(found.path, found.row), found.camid, book.crop(found.path), _strips(found.row, shown, book)
-        )
-        for row in shown
-        for found in row.record.lists
-    }
     return Results(
         table,
         cmc_chart(curves, f"CMC curves. {first}."),
-        _legend([curve.label for curve in curves]),
-        tuple(queries[row] for row in sorted(queries)),
+        _legend(curves),
+        _queries(table.rows[:MOST_STRIPS], book),
         sum(bool(row.record.lists) for row in table.rows[MOST_STRIPS:]),
+    )
+
+
+def _queries(rows: Sequence[Row], book: PictureBook) -> tuple[Query, ...]:
+    """Return some queries, evenly spaced among those that the rows remember, and what the rows found."""
+    found = {item.row: item for row in rows for item in row.record.lists}
+    count = max(FEWEST_QUERIES, MOST_LISTS // max(1, len(rows)))
+    return tuple(
+        Query(
+            _name_of(found[number].path, number),
+            found[number].camid,
+            book.crop(found[number].path),
+            _strips(number, rows, book),
+        )
+        for number in spread(np.array(sorted(found)), count)
     )
 
 
@@ -311,9 +321,10 @@ def _name_of(path: str | None, row: int) -> str:
     return f"query {row}" if path is None else Path(path).name
 
 
-def _legend(labels: Sequence[str]) -> tuple[LegendEntry, ...]:
-    """Return a legend; one curve alone needs none."""
-    return tuple(LegendEntry(label, stroke_classes(n)) for n, label in enumerate(labels))
+def _legend(curves: Iterable[Curve]) -> tuple[LegendEntry, ...]:
+    """Return the legend of curves; those of one stroke share an entry."""
+    strokes = {curve.stroke: curve.label for curve in curves}
+    return tuple(LegendEntry(strokes[stroke], stroke_classes(stroke)) for stroke in sorted(strokes))
 
 
 def _sheet_groups(runs: Sequence[RunFolder], book: PictureBook) -> tuple[SheetGroup, ...]:
@@ -340,27 +351,35 @@ def _stage_charts(runs: Sequence[RunFolder]) -> tuple[StageCharts, ...]:
 def _charts_of_stage(stage: str, runs: Sequence[RunFolder]) -> StageCharts:
     """Return one chart for each term of a stage."""
     terms = dict.fromkeys(term for run in runs for term in run.log.stages.get(stage, {}))
-    charts = []
-    for term in terms:
-        curves = [
-            Curve(run.label, run.log.stages[stage][term], stroke)
-            for stroke, run in enumerate(runs)
-            if term in run.log.stages.get(stage, {})
-        ]
-        ends = "; ".join(
-            f"{curve.label}: {curve.points[0].y:.3g} at first, {curve.points[-1].y:.3g} at last" for curve in curves
-        )
-        charts.append(TermChart(term, explain_term(stage, term), loss_chart(curves, f"{term}. {ends}.")))
-    legend = _legend([run.label for run in runs]) if len(runs) > 1 else ()
+    curves = {term: _curves_of_term(stage, term, runs) for term in terms}
+    charts = [
+        TermChart(term, explain_term(stage, term), loss_chart(drawn, f"{term}. {_ends(drawn)}."))
+        for term, drawn in curves.items()
+    ]
+    legend = _legend(curve for drawn in curves.values() for curve in drawn) if len(runs) > 1 else ()
     return StageCharts(stage, explain_stage(stage), tuple(charts), legend)
 
 
+def _curves_of_term(stage: str, term: str, runs: Sequence[RunFolder]) -> list[Curve]:
+    """Return the curves of one loss term; a run has the same stroke in all charts."""
+    logged = [run.log.stages.get(stage, {}).get(term, ()) for run in runs]
+    pairs = zip(runs, logged, strict=True)
+    return [Curve(run.label, points, stroke) for stroke, (run, points) in enumerate(pairs) if points]
+
+
+def _ends(curves: Sequence[Curve]) -> str:
+    """Say where curves begin and end."""
+    words = [
+        f"{curve.label}: {curve.points[0].y:.3g} at first, {curve.points[-1].y:.3g} at last"
+        for curve in curves
+    ]
+    return "; ".join(words)
+
+
 def _differences(runs: Sequence[RunFolder]) -> tuple[Difference, ...]:
-    """Return the settings in which runs differ."""
-    with_settings = [run for run in runs if run.settings]
-    names = dict.fromkeys(name for run in with_settings for name in run.settings)
-    rows = [Difference(name, tuple(run.settings.get(name, "-") for run in runs)) for name in names]
-    value_of: Callable[[Difference], set[str]] = lambda row: {  # noqa: E731
-        value for value, run in zip(row.values, runs, strict=True) if run.settings
-    }
-    return tuple(row for row in rows if len(value_of(row)) > 1)
+    """Return the settings that two runs or more have and that differ."""
+    names = dict.fromkeys(name for run in runs for name in run.settings)
+    differing = [
+        name for name in names if len({run.settings[name] for run in runs if name in run.settings}) > 1
+    ]
+    return tuple(Difference(name, tuple(run.settings.get(name, "-") for run in runs)) for name in differing)

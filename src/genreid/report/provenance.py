@@ -15,7 +15,7 @@ def source_commit() -> str:
     """Return the commit of the package's own repository, with `-dirty` if files were changed since.
 
     Returns:
-        Such as `741d444d4a` or `741d444d4a-dirty`; empty where the package was installed without its repository.
+        Such as `741d444d4a` or `741d444d4a-dirty`; empty where the package has no repository around it.
     """
     root = Path(__file__).resolve().parents[3]
     git = shutil.which("git")

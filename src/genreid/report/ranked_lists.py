@@ -130,7 +130,7 @@ def _list_of(row: int, ranking: Ranking, query: FeatureSet, gallery: FeatureSet)
 
 
 def _squared_distances(query: NDArray[np.float32], gallery: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the true squared distances of one embedding [D] to all others [G, D], as the ranking has them."""
+    """Return the squared distances of one embedding [D] to all others [G, D], as the ranking has them."""
     from genreid.evaluation.counting import pair_distances  # noqa: PLC0415 (numba is slow to import)
 
     one, many = np.array(query, np.float32, ndmin=2), np.ascontiguousarray(gallery).view()

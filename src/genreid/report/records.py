@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from genreid.evaluation.ranking import Ranking
@@ -23,7 +23,24 @@ FOLDER = "evaluations"
 """Folder of a run where its evaluations lie."""
 LARGEST_FILE = 20_000_000
 """Bytes; a larger file is no record."""
+_FINE_WEIGHT = "0.5"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluatedImages:
+    """Which images were ranked, as `genreid evaluate` was told."""
+
+    folder: str = ""
+    """The data set: what stood behind --data."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """The other options that chose images, without dashes: format, pattern, holdout, split."""
+
+    @property
+    def words(self) -> str:
+        """The data set and what was chosen of it."""
+        chosen = ", ".join(f"{name} {value}" for name, value in self.options.items())
+        return f"{self.folder or 'unnamed data set'}{f' ({chosen})' if chosen else ''}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,13 +48,13 @@ class EvaluationRecord:
     """One evaluation of one network: a row of the report's table.
 
     Raises:
-        ValueError: If a figure is not finite or there is no CMC.
+        ValueError: If a figure is not finite, or the CMC is empty or leaves 0 to 1.
     """
 
     name: str
     """Name of the row, and of the file."""
-    data: str
-    """The data set whose query and gallery were ranked, in words or as its folder."""
+    data: EvaluatedImages
+    """What was ranked."""
     images: str
     """Hexadecimal digest of the names, identities and cameras of query and gallery: equal if and only if two
     evaluations ranked the same images, so that their figures may be compared."""
@@ -54,13 +71,12 @@ class EvaluationRecord:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn."""
-        numbers = {**self.figures, **{f"cmc[{k}]": share for k, share in enumerate(self.cmc)}}
-        bad = [name for name, value in numbers.items() if not math.isfinite(value)]
+        bad = [name for name, value in self.figures.items() if not math.isfinite(value)]
         if bad:
-            msg = f"{bad[0]}: expected a finite number, got {numbers[bad[0]]}"
+            msg = f"figures.{bad[0]}: expected a finite number, got {self.figures[bad[0]]}"
             raise ValueError(msg)
-        if not self.cmc:
-            msg = "cmc: expected one share or more, got none"
+        if not self.cmc or not all(0 <= share <= 1 for share in self.cmc):
+            msg = f"cmc: expected one share or more, each from 0 to 1, got {list(self.cmc[:5])}"
             raise ValueError(msg)
 
 
@@ -77,7 +93,12 @@ class FoundRecords(NamedTuple):
 
 
 def record_evaluation(
-    run: Path, name: str, ranking: Ranking, query: FeatureSet, gallery: FeatureSet, data: str = ""
+    run: Path,
+    name: str,
+    ranking: Ranking,
+    query: FeatureSet,
+    gallery: FeatureSet,
+    data: EvaluatedImages | None = None,
 ) -> Path:
     """Keep an evaluation in a run folder, for `genreid report`.
 
@@ -88,7 +109,7 @@ def record_evaluation(
         ranking: What `rank(query, gallery)` returned.
         query: The queries that were ranked.
         gallery: The gallery that was ranked.
-        data: The data set, in words or as its folder.
+        data: Where the images come from, as far as it is known.
 
     Returns:
         The file that was written.
@@ -101,7 +122,7 @@ def record_evaluation(
         raise ValueError(msg)
     record = EvaluationRecord(
         name=name,
-        data=data,
+        data=data or EvaluatedImages(),
         images=images_digest(query, gallery),
         features=dict(query.metadata),
         figures={key: round(float(value), 6) for key, value in ranking.to_json().items()},
@@ -151,23 +172,35 @@ def read_record(path: Path) -> EvaluationRecord:
     return config_from_dict(EvaluationRecord, content, source=str(path))
 
 
-def evaluation_name(data: Path, features: Mapping[str, str], trial: str = "") -> str:
+def evaluation_name(data: EvaluatedImages, features: Mapping[str, str]) -> str:
     """Return the name of a row: the data set, the network's stage, and every option that is not the default.
 
     Args:
-        data: The data set's folder.
+        data: Where the images come from.
         features: Metadata of the queries' `FeatureSet`.
-        trial: What else tells this evaluation from others, such as `holdout100` or `fine`.
 
     Returns:
-        Such as `market1501-adapted` or `market1501-pretrained-lmp-bn-market1501`.
+        Such as `market1501-adapted` or `market1501-holdout100-pretrained-lmp7-bn-market1501`.
     """
-    words = [data.resolve().name or "data", features.get("stage", "")]
+    words = [data_name(data), *(f"{name}{value}" for name, value in data.options.items())]
+    words.append(features.get("stage", ""))
     if features.get("pooling", "average") != "average":
         words.append(features["pooling"] + features.get("parts", ""))
     if features.get("bn_statistics", "stored") != "stored":
         words.append(f"bn-{Path(features['bn_statistics']).resolve().name}")
-    return plain_name("-".join(word for word in (*words, trial) if word)) or "evaluation"
+    if features.get("fine_weight", _FINE_WEIGHT) != _FINE_WEIGHT:
+        words.append(f"fine-weight-{features['fine_weight']}")
+    words.append(features.get("half", ""))
+    return plain_name("-".join(word for word in words if word)) or "evaluation"
+
+
+def data_name(data: EvaluatedImages) -> str:
+    """Return the data set's part of a row's name.
+
+    Args:
+        data: Where the images come from.
+    """
+    return plain_name(PurePath(data.folder).name)
 
 
 def plain_name(text: str) -> str:
@@ -203,6 +236,7 @@ def images_digest(query: FeatureSet, gallery: FeatureSet) -> str:
 
 def _with_absolute_paths(lists: tuple[RankedList, ...]) -> tuple[RankedList, ...]:
     """Return the lists with paths that are right from any folder."""
+
     def absolute(path: str | None) -> str | None:
         return None if path is None else str(Path(path).absolute())
 

@@ -84,7 +84,7 @@ class RunFolder:
 
     @property
     def drawn(self) -> bool:
-        """Whether all people it was trained on do not exist (`genreid data synthesize`), as far as one can see."""
+        """Whether none of the people it was trained on exists (`genreid data synthesize`)."""
         folders = [self.job[key] for key in _FOLDER_KEYS if isinstance(self.job.get(key), str)]
         return bool(folders) and all(is_drawn(Path(folder)) for folder in folders)
 
@@ -215,7 +215,7 @@ def _read_stages(folder: Path, problems: list[str]) -> dict[str, StageProgress]:
 
 
 def _in_order(stages: Mapping[str, StageProgress], logged: Sequence[str]) -> tuple[StageProgress, ...]:
-    """Return the stages in the order in which metrics.jsonl names them; those it does not name stand first."""
+    """Return the stages in the order of metrics.jsonl; those that it does not name stand first."""
     order = {name: place for place, name in enumerate(logged)}
     return tuple(sorted(stages.values(), key=lambda stage: order.get(stage.name, -1)))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import NamedTuple
 
-from genreid.report.records import EvaluationRecord, plain_name
+from genreid.report.records import EvaluationRecord, data_name
 from genreid.report.run_reader import RunFolder
 
 COLUMNS = {
@@ -19,8 +19,16 @@ COLUMNS = {
     "mINP": "mINP",
 }
 """Figure -> its column."""
-_STANDARD = {"pooling": "average", "bn_statistics": "stored"}
-_SHOWN = ("stage", "step", "pooling", "parts", "bn_statistics", "image_size", "precision")
+_STAGES = ("pretrained", "adapted")
+_STANDARD = {
+    "pooling": "average",
+    "parts": "",
+    "bn_statistics": "stored",
+    "bn_format": "",
+    "bn_pattern": "",
+    "fine_weight": "0.5",
+}
+_SHOWN = ("stage", "step", "half", "pooling", "parts", "bn_statistics", "image_size", "precision")
 
 
 class Row(NamedTuple):
@@ -37,8 +45,7 @@ class Row(NamedTuple):
     @property
     def title(self) -> str:
         """Name of the row without the data set, which the table names."""
-        data = plain_name(PurePath(self.record.data).name)
-        return self.record.name.removeprefix(f"{data}-") or self.record.name
+        return self.record.name.removeprefix(f"{data_name(self.record.data)}-") or self.record.name
 
     @property
     def label(self) -> str:
@@ -54,11 +61,15 @@ class Row(NamedTuple):
     @property
     def command(self) -> str:
         """The command that made it, as far as the record tells."""
-        words = ["genreid", "evaluate", str(self.run.path), "--data", self.record.data or "DIR"]
-        for key in ("stage", "pooling", "parts", "bn_statistics", "bn_format", "bn_pattern"):
-            value = self.record.features.get(key)
-            if value is not None and value != _STANDARD.get(key):
-                words += [f"--{key.replace('_', '-')}", value]
+        data, features = self.record.data, self.record.features
+        words = ["genreid", "evaluate", str(self.run.path), "--data", data.folder or "DIR"]
+        stage = features.get("stage")
+        words += ["--stage", stage] if stage in _STAGES else []
+        given = {
+            key: features[key] for key in _STANDARD if features.get(key, _STANDARD[key]) != _STANDARD[key]
+        }
+        for key, value in {**data.options, **given}.items():
+            words += [f"--{key.replace('_', '-')}", value]
         return shlex.join(words)
 
 
@@ -83,29 +94,27 @@ class ResultTable:
         counts: Valid queries, queries and gallery, in words.
         rows: Runs and evaluations.
         cells: One tuple for each row, one cell for each of `COLUMNS`.
-        key: Short text that no other table has.
     """
 
     data: str
     counts: str
     rows: tuple[Row, ...]
     cells: tuple[tuple[Cell, ...], ...]
-    key: str
 
 
 def result_tables(runs: Sequence[RunFolder]) -> tuple[ResultTable, ...]:
     """Sort the evaluations of several runs into tables.
 
-    Figures are compared only where the very same images were ranked.
+    Figures are compared only where the very same images were ranked. The table with most rows comes first.
 
     Args:
         runs: The runs, in the order of the rows.
     """
     groups: dict[str, list[Row]] = {}
     for run in runs:
-        for record in run.records:
+        for record in sorted(run.records, key=_by_stage):
             groups.setdefault(record.images, []).append(Row(run, record))
-    return tuple(_table(rows, f"t{number}") for number, rows in enumerate(groups.values(), start=1))
+    return tuple(_table(rows) for rows in sorted(groups.values(), key=len, reverse=True))
 
 
 def percent(share: float) -> str:
@@ -117,16 +126,21 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
-def _table(rows: Sequence[Row], key: str) -> ResultTable:
+def _by_stage(record: EvaluationRecord) -> tuple[int, str]:
+    """Return what a run's rows are sorted by: networks in the order of training, then names."""
+    stage = record.features.get("stage", "")
+    return (_STAGES.index(stage) if stage in _STAGES else len(_STAGES), record.name)
+
+
+def _table(rows: Sequence[Row]) -> ResultTable:
     """Return a table with the best value of each column marked."""
     columns = [_column([row.record.figures for row in rows], name) for name in COLUMNS]
-    names = list(dict.fromkeys(row.record.data for row in rows if row.record.data))
+    names = list(dict.fromkeys(row.record.data.words for row in rows))
     return ResultTable(
-        data=" = ".join(names) or "unnamed data set",
+        data=" = ".join(names),
         counts=_counts(rows[0].record.figures),
         rows=tuple(rows),
         cells=tuple(zip(*columns, strict=True)),
-        key=key,
     )
 
 
@@ -152,6 +166,7 @@ def _detail(key: str, value: str) -> str:
     words = {
         "stage": value,
         "step": f"step {value}",
+        "half": f"{value} half alone",
         "pooling": f"{value} pooling",
         "parts": f"{value} parts",
         "bn_statistics": "BN as stored" if value == "stored" else f"BN of {PurePath(value).name}",
