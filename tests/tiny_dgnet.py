@@ -1,104 +1,128 @@
-"""A DG-Net run folder with small, untrained networks, as `genreid train dgnet` writes it."""
+"""DG-Net so small that an iteration takes a fraction of a second: float64, weights out of numpy."""
 
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from genreid.models.backbone import BackboneConfig, ReidNetwork, build_reid_network
+from genreid.models.backbone import BackboneConfig, InputStatistics, ReidNetwork
 from genreid.models.dgnet import (
     AppearanceConfig,
     AppearanceEncoder,
     Decoder,
     DecoderConfig,
-    DgnetNetworks,
+    ScaleDiscriminator,
+    ScaleDiscriminatorConfig,
     StructureConfig,
     StructureEncoder,
-    build_appearance_encoder,
 )
-from genreid.training.checkpoint import CheckpointState, save_checkpoint
-from genreid.training.config_file import config_to_dict
+from genreid.training.dgnet_config import DgnetTraining
+from genreid.training.dgnet_step import DgnetOptimizers, DgnetSetup, SwapBatch, TrainedNetworks
+from genreid.training.optimizers import make_adam, make_sgd
+from genreid.training.precision import Compute
+from tests.drawn_tensors import fill, normal
 
-SIZE = (64, 32)
-PEOPLE = 4
-APPEARANCE = AppearanceConfig(backbone=BackboneConfig("test_resnet", weights="none"), head_width=6)
-STRUCTURE = StructureConfig(width=2)
-DECODER = DecoderConfig(mlp_width=8)
-TEACHER = BackboneConfig("test_resnet", weights="none", bottleneck=5)
-
-
-def enliven(network: nn.Module, seed: int) -> None:
-    """Make the batch norms something else than the identity."""
-    generator = torch.Generator().manual_seed(seed)
-    for norm in network.modules():
-        if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
-            assert norm.running_mean is not None
-            assert norm.running_var is not None
-            nn.init.normal_(norm.running_mean, std=0.1, generator=generator)
-            nn.init.uniform_(norm.running_var, 0.5, 2.0, generator=generator)
+PEOPLE = 5
+PAIRS = 3
+"""B: batch norms of two numbers know only +1 and -1."""
+SIZE = (32, 16)
+CPU = Compute(torch.device("cpu"), bf16=False)
+HALF = InputStatistics((0.5, 0.4, 0.6), (0.5, 0.6, 0.4))
+"""What the tiny backbone expects, so that every conversion counts."""
 
 
-def appearance_encoder(seed: int = 0, config: AppearanceConfig = APPEARANCE) -> AppearanceEncoder:
-    """Return a small E_a, in evaluation mode."""
-    torch.manual_seed(seed)
-    network = build_appearance_encoder(config, PEOPLE)
-    enliven(network, seed)
-    return network.eval()
+class TinyBackbone(nn.Module):
+    """Two convolutions with batch norms, in place of a timm network: [B,3,32,16] -> [B,8,4,2]."""
+
+    num_features = 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 8, 5, 4, 2, bias=False),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.Conv2d(8, 8, 3, 2, 1, bias=False),
+            nn.BatchNorm2d(8),
+        )
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        """Return the last map, as timm's networks call it."""
+        maps: Tensor = self.layers(images)
+        return maps
 
 
-def teacher(seed: int = 7) -> ReidNetwork:
-    """Return a small teacher, in evaluation mode."""
-    torch.manual_seed(seed)
-    network = build_reid_network(TEACHER, PEOPLE)
-    enliven(network, seed)
-    return network.eval()
+def tiny_appearance(**changes: Any) -> AppearanceConfig:
+    """E_a without dropout, whose random numbers would lie in another order than the oracle's."""
+    settings = {"head_width": 6, "primary_dropout": 0.0, "fine_dropout": 0.0, **changes}
+    return AppearanceConfig(**settings)
 
 
-def dgnet_networks(seed: int = 0) -> DgnetNetworks:
-    """Return small networks that fit together, in evaluation mode."""
-    appearance = appearance_encoder(seed)
-    structure = StructureEncoder(STRUCTURE)
-    decoder = Decoder(DECODER, structure.out_channels, appearance.feature_channels)
-    return DgnetNetworks(appearance, structure.eval(), decoder.eval())
+@dataclass(frozen=True)
+class Tiny:
+    """What may differ from one test to another.
 
-
-def save_teacher(run: Path) -> None:
-    """Write the stage `identity` of a run folder."""
-    _save(run, "identity", {"backbone": config_to_dict(TEACHER)}, {"identity": teacher()})
-
-
-def save_dgnet(run: Path, seed: int = 0, *, step: int = 9) -> DgnetNetworks:
-    """Write the stage `dgnet` of a run folder, 9 iterations long.
-
-    Args:
-        run: The run folder.
-        seed: Of the weights.
-        step: Iterations that are done.
-
-    Returns:
-        The networks that were written.
+    Attributes:
+        training: Settings; their batch is that of `make_batch`.
+        appearance: E_a.
+        teacher: False: nobody labels generated images.
+        teacher_dropout: Of the teacher's network.
+        size: Height and width.
     """
-    networks = dgnet_networks(seed)
-    facts = {
-        "appearance": config_to_dict(APPEARANCE),
-        "structure": config_to_dict(STRUCTURE),
-        "decoder": config_to_dict(DECODER),
-    }
-    _save(run, "dgnet", facts, networks._asdict(), step)
-    return networks
+
+    training: DgnetTraining = field(default_factory=lambda: DgnetTraining(batch=PAIRS))
+    appearance: AppearanceConfig = field(default_factory=tiny_appearance)
+    teacher: bool = True
+    teacher_dropout: float = 0.0
+    size: tuple[int, int] = SIZE
 
 
-def save_offline(run: Path, seed: int) -> AppearanceEncoder:
-    """Write the stage `offline` of a run folder and return its E_a."""
-    network = appearance_encoder(seed)
-    _save(run, "offline", {"appearance": config_to_dict(APPEARANCE)}, {"appearance": network})
-    return network
+def tiny(**changes: Any) -> Tiny:
+    """The published settings but for some of the training's."""
+    return Tiny(DgnetTraining(batch=PAIRS, **changes))
 
 
-def _save(
-    run: Path, stage: str, facts: dict[str, Any], networks: dict[str, nn.Module], step: int = 9
-) -> None:
-    """Write one checkpoint."""
-    facts = {**facts, "num_classes": PEOPLE, "size": list(SIZE)}
-    save_checkpoint(run / "checkpoints" / stage, CheckpointState(stage, step, 9, facts), networks, {})
+def make_setup(given: Tiny | None = None, dtype: torch.dtype = torch.float64) -> DgnetSetup:
+    """Build small networks with lively weights, the teacher frozen, and their optimisers."""
+    given = given or Tiny()
+    training = given.training
+    appearance = AppearanceEncoder(TinyBackbone(), PEOPLE, given.appearance, HALF)
+    structure = StructureEncoder(StructureConfig(width=2))
+    decoder = Decoder(DecoderConfig(mlp_width=6), structure.out_channels, appearance.feature_channels)
+    discriminator = ScaleDiscriminator(ScaleDiscriminatorConfig(width=3))
+    labelling = BackboneConfig(bottleneck=5, dropout=given.teacher_dropout)
+    teacher = ReidNetwork(TinyBackbone(), PEOPLE, labelling, HALF)
+    networks = TrainedNetworks(
+        appearance, structure, decoder, discriminator, teacher if given.teacher else None
+    )
+    for name, network in (*networks._asdict().items(), ("teacher", teacher)):
+        if network is not None:
+            fill(network.to(dtype).train(), name)
+    teacher.requires_grad_(requires_grad=False)
+    adam = training.adam
+    betas = (adam.beta1, adam.beta2)
+    generator = nn.ModuleDict({"structure": structure, "decoder": decoder})
+    optimizers = DgnetOptimizers(
+        make_sgd(appearance, training.sgd),
+        make_adam(generator, adam.learning_rate, betas, adam.weight_decay),
+        make_adam(discriminator, adam.learning_rate, betas, adam.weight_decay),
+    )
+    return DgnetSetup(networks, optimizers, training, CPU)
+
+
+def make_batch(number: int = 0, size: tuple[int, int] = SIZE, pairs: int = PAIRS) -> SwapBatch:
+    """Draw the mini-batch of one step; erased images have lost a rectangle each."""
+    images, positives = (
+        1.5 * torch.tanh(normal(f"batch {number}/{name}", 2 * pairs, 3, *size)) for name in ("x", "xp")
+    )
+    erased, erased_positives = images.clone(), positives.clone()
+    erased[::2, :, 4:12, 2:9] = 0
+    erased_positives[1::2, :, 10:20, 5:14] = 0
+    labels = (3 * torch.arange(2 * pairs) + number) % PEOPLE
+    return SwapBatch(images, positives, erased, erased_positives, labels)
+
+
+def with_training(setup: DgnetSetup, **changes: Any) -> DgnetSetup:
+    """The same networks and optimisers under other settings."""
+    return replace(setup, config=replace(setup.config, **changes))
