@@ -16,6 +16,8 @@ SLOPE = 0.2
 """Negative slope of every leaky ReLU (paper, appendix A)."""
 EPSILON = 1e-5
 """Added to the variance by instance norm and AdaIN, and to the standard deviation by the layer norm."""
+_LEAST_DEVIATION = 1e-12
+"""Keeps the gradient of the layer norm finite where a whole image is constant."""
 
 
 def leaky(maps: Tensor) -> Tensor:
@@ -101,7 +103,7 @@ class _Modulation(torch.autograd.Function):
             deviation = (squares.sum(1, keepdim=True) / (count - 1)).sqrt()
             factor = 1 / (deviation + EPSILON)
             # d factor / d x = - factor^2 d deviation / d x, and d deviation / d x = x / ((n - 1) deviation)
-            slope = factor.square() / ((count - 1) * deviation.clamp_min(torch.finfo(deviation.dtype).tiny))
+            slope = factor.square() / ((count - 1) * deviation.clamp_min(_LEAST_DEVIATION))
         else:
             factor = (squares / count + EPSILON).rsqrt()
             slope = factor.pow(3) / count
