@@ -134,7 +134,7 @@ def test_every_batch_norm_is_estimated_the_heads_too() -> None:
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
     }
     for name, norm in norms.items():
-        norm.register_forward_pre_hook(lambda _norm, inputs, name=name: remember(name, inputs[0]))  # type: ignore[misc]
+        norm.register_forward_pre_hook(lambda _norm, inputs, name=name: remember(name, inputs[0]))
     reestimate_bn_statistics(
         network, bank, torch.arange(6), Compute(torch.device("cpu"), bf16=False), batch_size=6
     )
