@@ -63,7 +63,7 @@ class PooledNetwork:
         """
         feature_map = self.network.feature_map(images)
         if self.network.bottleneck is not None and self.pooling == "average":
-            return F.normalize(self.network.neck(feature_map.mean((2, 3))).float(), dim=1)
+            return F.normalize(self.network.neck(self.network.pool(feature_map)).float(), dim=1)
         return pool(feature_map, self.pooling, self.parts)
 
     def describe(self) -> dict[str, str]:

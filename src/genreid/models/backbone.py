@@ -132,7 +132,18 @@ class ReidNetwork(nn.Module):
         Returns:
             [B,C], or [B, width of the bottleneck].
         """
-        return self.neck(self.feature_map(images).mean(dim=(2, 3)))
+        return self.neck(self.pool(self.feature_map(images)))
+
+    def pool(self, feature_map: Tensor) -> Tensor:
+        """Average a feature map over all positions.
+
+        Args:
+            feature_map: [B,C,h,w].
+
+        Returns:
+            [B,C].
+        """
+        return feature_map.mean(dim=(2, 3))
 
     def neck(self, pooled: Tensor) -> Tensor:
         """Send a pooled feature through the bottleneck, if there is one.

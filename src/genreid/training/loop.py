@@ -44,6 +44,7 @@ class Stage:
         networks: What is trained, by name; it is what a checkpoint holds.
         optimizers: By name.
         facts: What a checkpoint must know to rebuild the networks.
+        checkpoint_every: Iterations between two checkpoints that are written whatever the time; 0: none are.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Stage:
     networks: Mapping[str, nn.Module]
     optimizers: Mapping[str, torch.optim.Optimizer]
     facts: Mapping[str, Any]
+    checkpoint_every: int = 0
 
     def network(self, name: str, kind: type[NetworkT]) -> NetworkT:
         """Return one of the networks with its type.
@@ -158,12 +160,13 @@ def run_stage(stage: Stage, session: Session, log: RunLog) -> bool:
             pending.append(stage.step(step))
             step += 1
             stopping = session.must_stop()  # asked once, so that no step ends the loop unread
-            if len(pending) == LOG_EVERY or step == stage.iterations or stopping:
+            due = stage.checkpoint_every > 0 and step % stage.checkpoint_every == 0
+            if len(pending) == LOG_EVERY or step == stage.iterations or stopping or due:
                 values = _read(pending, stage.name, step, folder)
                 log.write(stage.name, step, values)
                 progress.advance(len(pending), values)
                 pending = []
-                if time.monotonic() - last_save > 60 * session.checkpoint_minutes:
+                if due or time.monotonic() - last_save > 60 * session.checkpoint_minutes:
                     saved, last_save = _save(stage, step, folder), time.monotonic()
     if step > saved:
         _save(stage, step, folder)
