@@ -48,7 +48,6 @@ def paper_text() -> DgnetConfig:
             adversarial_form="log",
             detach_code=False,
             live_appearance_code=True,
-            encode_again=0.0,
             different_people=True,
             erasing=0.0,
         ),

@@ -188,7 +188,7 @@ class DgnetTraining:
     def __post_init__(self) -> None:
         """Check the ranges."""
         if self.iterations < 1 or self.batch < 2:
-            msg = f"training: iterations >= 1 and batch >= 2 got {self.iterations}, {self.batch}"
+            msg = f"training: iterations >= 1 and batch >= 2 (pairs), got {self.iterations}, {self.batch}"
             raise ValueError(msg)
         if self.penalty_every < 1:
             msg = f"training: penalty_every must be >= 1, got {self.penalty_every}"
