@@ -1,0 +1,87 @@
+"""What a run takes over from an earlier one: a finished stage, or its backbone."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from genreid.models.backbone import BackboneConfig, ReidNetwork, build_reid_network
+from genreid.training.checkpoint import CheckpointState, checkpoint_folders, save_checkpoint
+from genreid.training.config_file import config_to_dict
+from genreid.training.earlier_run import start_backbone_from, take_over_stage
+
+BACKBONE = BackboneConfig("test_resnet", weights="none")
+
+
+def save_run(run: Path, step: int = 4, seed: int = 0, config: BackboneConfig = BACKBONE) -> ReidNetwork:
+    """Write a stage `identity` of four iterations, at some step."""
+    torch.manual_seed(seed)
+    network = build_reid_network(config, 3)
+    facts = {"backbone": config_to_dict(config), "num_classes": 3, "size": [32, 16]}
+    state = CheckpointState("identity", step, 4, facts)
+    save_checkpoint(run / "checkpoints" / "identity", state, {"identity": network}, {})
+    return network
+
+
+def files_of(run: Path) -> dict[str, bytes]:
+    (newest, *_) = checkpoint_folders(run / "checkpoints" / "identity")
+    return {path.name: path.read_bytes() for path in newest.iterdir()}
+
+
+def test_a_finished_stage_is_copied_as_it_is(tmp_path: Path) -> None:
+    save_run(tmp_path / "other")
+    take_over_stage(tmp_path / "other", tmp_path / "run", "identity")
+    assert files_of(tmp_path / "run") == files_of(tmp_path / "other")
+    names = {path.name for path in (tmp_path / "run" / "checkpoints" / "identity").iterdir()}
+    assert names == {"00000004"}, "no draft is left"
+
+
+def test_a_run_keeps_the_stage_that_it_has(tmp_path: Path) -> None:
+    save_run(tmp_path / "other", seed=1)
+    save_run(tmp_path / "run", seed=2)
+    before = files_of(tmp_path / "run")
+    take_over_stage(tmp_path / "other", tmp_path / "run", "identity")
+    assert files_of(tmp_path / "run") == before
+
+
+def test_a_draft_of_a_killed_process_does_no_harm(tmp_path: Path) -> None:
+    save_run(tmp_path / "other")
+    draft = tmp_path / "run" / "checkpoints" / "identity" / ".draft-00000004"
+    draft.mkdir(parents=True)
+    (draft / "half").write_text("a file", encoding="utf-8")
+    take_over_stage(tmp_path / "other", tmp_path / "run", "identity")
+    assert files_of(tmp_path / "run") == files_of(tmp_path / "other")
+
+
+@pytest.mark.parametrize("step", [None, 3])
+def test_a_stage_that_is_not_finished_is_refused(tmp_path: Path, step: int | None) -> None:
+    other = tmp_path / "other"
+    if step is not None:
+        save_run(other, step)
+    with pytest.raises(
+        ValueError, match=f"{other} has no finished stage 'identity' .* finish that run first"
+    ):
+        take_over_stage(other, tmp_path / "run", "identity")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_backbone_starts_from_another_runs(tmp_path: Path) -> None:
+    trained = save_run(tmp_path / "other", seed=1)
+    torch.manual_seed(2)
+    network = build_reid_network(BACKBONE, 7)
+    start_backbone_from(network.backbone, tmp_path / "other")
+    twin = trained.backbone.state_dict()
+    assert all(torch.equal(value, twin[name]) for name, value in network.backbone.state_dict().items())
+
+
+def test_another_backbone_is_refused(tmp_path: Path) -> None:
+    save_run(tmp_path / "other")
+    words = f"--init {tmp_path / 'other'}: that run has another backbone; give the same backbone.name here"
+    with pytest.raises(ValueError, match=words):
+        start_backbone_from(nn.Linear(2, 2), tmp_path / "other")
+
+
+def test_a_run_without_a_network_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no checkpoints at all"):
+        start_backbone_from(nn.Linear(2, 2), tmp_path)
