@@ -12,6 +12,8 @@ HEAVY = {
     "numpy",
     "PIL",
     "scipy",
+    "sklearn",
+    "faiss",
     "h5py",
     "jsonargparse",
     "rich",

@@ -1,21 +1,17 @@
 """Compiled loops: how many wrong gallery images are nearer than each correct one.
 
-This module imports numba; import it only where a ranking is made. Loops are compiled on first use and kept in
-numba's cache: beside this file, or in the user's cache folder where the package is read-only. They hold no
-lock of Python, so threads work on different queries at the same time.
+This module imports numba; import it only where a ranking is made. The loops hold no lock of Python, so
+threads work on different queries at the same time.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from genreid.evaluation.matches import Pairs
+from genreid.neighbours.compiled import compile_loop, squared_distance
 
-P = ParamSpec("P")
-R = TypeVar("R")
 Real = np.float32 | np.float64
 
 
@@ -68,16 +64,7 @@ class Workspace(NamedTuple):
     """Minus infinity in the type of the distances."""
 
 
-def _compile(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a function, with a cache on disk where there is a writable place for one."""
-    relaxed = {"reassoc", "contract"}  # sums may be added in any order: the loop becomes vector instructions
-    try:
-        return numba.njit(nogil=True, fastmath=relaxed, cache=True)(function)
-    except RuntimeError:  # "no locator available": neither the package nor the user's cache is writable
-        return numba.njit(nogil=True, fastmath=relaxed)(function)
-
-
-@_compile
+@compile_loop
 def _copy_unless_junk(
     values: NDArray[Real], distances: NDArray[Real], mask: NDArray[Real], begin: np.uint64, size: np.uint64
 ) -> np.int32:
@@ -98,7 +85,7 @@ def _copy_unless_junk(
     return bad
 
 
-@_compile
+@compile_loop
 def _fill_with_nan(values: NDArray[Real], size: np.uint64) -> np.uint64:
     """Write NaN behind `size` values up to a multiple of 64: no rest for vector loops; return that."""
     whole = (size + np.uint64(63)) & ~np.uint64(63)
@@ -107,7 +94,7 @@ def _fill_with_nan(values: NDArray[Real], size: np.uint64) -> np.uint64:
     return whole
 
 
-@_compile
+@compile_loop
 def _count_up_to(
     values: NDArray[Real],
     size: np.uint64,
@@ -130,7 +117,7 @@ def _count_up_to(
     counts[three] += count_d
 
 
-@_compile
+@compile_loop
 def _count_two_up_to(
     values: NDArray[Real],
     size: np.uint64,
@@ -149,7 +136,7 @@ def _count_two_up_to(
     counts[one] += count_b
 
 
-@_compile
+@compile_loop
 def _count_equal(values: NDArray[Real], start: np.uint64, size: np.uint64, value: Real) -> np.int32:
     """Count how many values from `start` to `size` are equal to one."""
     count = np.int32(0)
@@ -158,7 +145,7 @@ def _count_equal(values: NDArray[Real], start: np.uint64, size: np.uint64, value
     return count
 
 
-@_compile
+@compile_loop
 def _place(distance: NDArray[Real], image: NDArray[np.int64], value: Real | float, row: int) -> int:
     """Return how many entries of a sorted list come before (value, row) in the order (distance, image)."""
     low, high = 0, distance.size
@@ -171,22 +158,7 @@ def _place(distance: NDArray[Real], image: NDArray[np.int64], value: Real | floa
     return low
 
 
-@_compile
-def squared_distance(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Return the squared Euclidean distance of two vectors, computed in float64.
-
-    Args:
-        first: float32 [D].
-        second: float32 [D].
-    """
-    total = 0.0
-    for i in range(first.size):
-        difference = np.float64(first[i]) - np.float64(second[i])
-        total += difference * difference
-    return total
-
-
-@_compile
+@compile_loop
 def pair_distances(
     query: NDArray[np.float32], gallery: NDArray[np.float32], pairs: Pairs
 ) -> NDArray[np.float64]:
@@ -204,7 +176,7 @@ def pair_distances(
     return distance
 
 
-@_compile
+@compile_loop
 def _sort(counts: NDArray[np.int64]) -> None:
     """Sort a short list in place, by insertion."""
     for entry in range(1, counts.size):
@@ -215,7 +187,7 @@ def _sort(counts: NDArray[np.int64]) -> None:
         counts[place] = count
 
 
-@_compile
+@compile_loop
 def _add_up(steps: NDArray[np.int64], nearer: NDArray[np.int64]) -> None:
     """Turn "wrong images just before each correct one" into "wrong images anywhere before it"."""
     before = 0
@@ -224,13 +196,13 @@ def _add_up(steps: NDArray[np.int64], nearer: NDArray[np.int64]) -> None:
         nearer[i] += before
 
 
-@_compile
+@compile_loop
 def _just_below(value: Real, low: Real) -> Real:
     """Return the next smaller number of the same type, NaN (below which nothing is) if there is none."""
     return np.nextafter(value, low) if value > low else value * 0
 
 
-@_compile
+@compile_loop
 def _compare_row(
     distances: NDArray[Real],
     mask: NDArray[Real],
@@ -272,7 +244,7 @@ def _compare_row(
     return True
 
 
-@_compile
+@compile_loop
 def _place_row(
     distances: NDArray[Real],
     mask: NDArray[Real],
@@ -296,7 +268,7 @@ def _place_row(
     return True
 
 
-@_compile
+@compile_loop
 def count_in_distances(
     distances: NDArray[Real],
     mask: NDArray[Real],
@@ -335,7 +307,7 @@ def count_in_distances(
     return -1
 
 
-@_compile
+@compile_loop
 def _approximate(
     products: NDArray[np.float32], query_norm: float, gallery_norm: NDArray[np.float64], values: NDArray[Real]
 ) -> None:
@@ -344,7 +316,7 @@ def _approximate(
         values[i] = query_norm + gallery_norm[i] - 2.0 * np.float64(products[i])
 
 
-@_compile
+@compile_loop
 def _filled_up(distance: NDArray[Real]) -> NDArray[Real]:
     """Return a list filled up with infinity to 2^k entries, more than it has, and one."""
     size = 1
@@ -356,7 +328,7 @@ def _filled_up(distance: NDArray[Real]) -> NDArray[Real]:
     return filled
 
 
-@_compile
+@compile_loop
 def _count_sorted_below(
     distance: NDArray[Real], values: NDArray[Real], tolerance: float, places: NDArray[np.uint64]
 ) -> None:
@@ -375,7 +347,7 @@ def _count_sorted_below(
         half //= np.uint64(2)
 
 
-@_compile
+@compile_loop
 def count_in_tile(
     tile: Tile, own: Pairs, correct: Correct, rows: tuple[int, int], nearer: NDArray[np.int64]
 ) -> None:

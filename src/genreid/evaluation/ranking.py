@@ -20,11 +20,9 @@ float64, decide instead: the result depends neither on the tiles nor on the libr
 identical vectors tie, also when a collapsed network maps every image to one point.
 """
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,8 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 from genreid.evaluation.matches import Labels, Matches, Pairs, Reason, describe_reasons
 from genreid.evaluation.metrics import QueryScores, cumulative_match, score_queries
 from genreid.features.feature_set import FeatureSet
-
-R = TypeVar("R")
+from genreid.neighbours.threads import in_threads
 
 CMC_RANKS = 50
 """K, the length of the CMC; less for a smaller gallery."""
@@ -121,8 +118,8 @@ def rank(query: FeatureSet, gallery: FeatureSet) -> Ranking:
         )
         raise ValueError(msg)
     labels = Labels(query.pid, gallery.pid, query.camid, gallery.camid)
-    query_norm = _named_norms(query, "query")
-    gallery_norm = np.where(labels.junk, np.inf, _named_norms(gallery, "gallery"))
+    query_norm = named_norms(query, "query")
+    gallery_norm = np.where(labels.junk, np.inf, named_norms(gallery, "gallery"))
     embeddings = _frozen(query.embedding), _frozen(gallery.embedding)
 
     def rank_chunk(chunk: slice, matches: Matches) -> NDArray[np.int64]:
@@ -164,10 +161,30 @@ def rank_from_distances(
         )
         raise ValueError(msg)
 
-    def rank_chunk(chunk: slice, matches: Matches) -> NDArray[np.int64]:
-        return _rank_by_distances(matrix, labels.junk, chunk, matches)
+    return rank_by_chunks(lambda chunk: matrix[chunk], labels, max(1, DISTANCES_AT_ONCE // expected[1]))
 
-    return _score(labels, rank_chunk, max(1, DISTANCES_AT_ONCE // expected[1]))
+
+def rank_by_chunks(
+    distances_of: Callable[[slice], NDArray[Any]], labels: Labels, rows: int = QUERIES_AT_ONCE
+) -> Ranking:
+    """Rank a gallery for every query by distances that are made chunk by chunk.
+
+    Args:
+        distances_of: Gives the distances [q, G] of consecutive queries, smaller is nearer; any number type.
+        labels: Identities and cameras of Q queries and G gallery images.
+        rows: Queries in a chunk, at most.
+
+    Returns:
+        The scores.
+
+    Raises:
+        ValueError: If a distance is NaN (its place is named), or no query has a correct gallery image.
+    """
+
+    def rank_chunk(chunk: slice, matches: Matches) -> NDArray[np.int64]:
+        return _rank_by_distances(distances_of(chunk), labels.junk, chunk.start, matches)
+
+    return _score(labels, rank_chunk, rows)
 
 
 def _score(labels: Labels, rank_chunk: Callable[[slice, Matches], NDArray[np.int64]], rows: int) -> Ranking:
@@ -202,14 +219,14 @@ def _score(labels: Labels, rank_chunk: Callable[[slice, Matches], NDArray[np.int
 
 
 def _rank_by_distances(
-    matrix: NDArray[Any], junk: NDArray[np.bool_], chunk: slice, matches: Matches
+    matrix: NDArray[Any], junk: NDArray[np.bool_], first_query: int, matches: Matches
 ) -> NDArray[np.int64]:
-    """Return the 0-based ranks of a chunk's correct images, ascending within each query."""
+    """Return the 0-based ranks of the correct images of a chunk [q, G], ascending within each query."""
     from genreid.evaluation import counting  # noqa: PLC0415 (numba is slow to import)
 
     kept = matrix.dtype in {np.dtype(np.float32), np.dtype(np.float64)}
     wide = np.dtype(np.float32 if matrix.dtype == np.float16 else np.float64)
-    distances = _frozen(np.ascontiguousarray(matrix[chunk], matrix.dtype if kept else wide))
+    distances = _frozen(np.ascontiguousarray(matrix, matrix.dtype if kept else wide))
     pairs = matches.correct  # its lists are this chunk's own: long ones are sorted in place
     for row in np.flatnonzero(np.diff(pairs.start) > counting.FEW):
         images = pairs.image[pairs.start[row] : pairs.start[row + 1]]
@@ -220,10 +237,10 @@ def _rank_by_distances(
     def count(first: int, last: int) -> int:
         return counting.count_in_distances(distances, mask, matches.own, pairs, (first, last), nearer)
 
-    bad = [first for first in _in_threads(count, len(distances)) if first >= 0]
+    bad = [first for first in in_threads(count, len(distances)) if first >= 0]
     if bad:
         column = int(np.flatnonzero(np.isnan(distances[min(bad)]))[0])
-        where = f"row {chunk.start + min(bad)} (query), column {column} (gallery)"
+        where = f"row {first_query + min(bad)} (query), column {column} (gallery)"
         msg = f"distances: NaN in {where}; expected numbers"
         raise ValueError(msg)
     return nearer + _places(pairs)
@@ -260,7 +277,7 @@ def _rank_by_features(
         def count(begin: int, end: int, tile: counting.Tile = tile) -> None:
             counting.count_in_tile(tile, matches.own, correct, (begin, end), nearer)
 
-        _in_threads(count, len(query))
+        in_threads(count, len(query))
     return nearer + _places(pairs)
 
 
@@ -276,8 +293,16 @@ def _places(pairs: Pairs) -> NDArray[np.int64]:
     return np.arange(len(pairs.image)) - pairs.start[pairs.query]
 
 
-def _named_norms(features: FeatureSet, name: str) -> NDArray[np.float64]:
-    """Return the squared lengths; a row that is not finite is named with its set."""
+def named_norms(features: FeatureSet, name: str) -> NDArray[np.float64]:
+    """Return the squared lengths of embeddings, float64 [N].
+
+    Args:
+        features: N images.
+        name: What the set is called in the message.
+
+    Raises:
+        ValueError: If a row is not finite; names it and its set.
+    """
     try:
         return features.squared_norms()
     except ValueError as error:
@@ -290,15 +315,3 @@ def _frozen(array: NDArray[Any]) -> NDArray[Any]:
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view
-
-
-def _in_threads(work: Callable[[int, int], R], rows: int) -> list[R]:
-    """Do `work(first, last)` on pieces of the rows, on every processor that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    workers = len(affinity(0)) if affinity else os.cpu_count() or 1
-    pieces = min(rows, 4 * workers) if workers > 1 else 1
-    cuts = [rows * piece // pieces for piece in range(pieces + 1)]
-    if pieces == 1:
-        return [work(0, rows)]
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(work, cuts[:-1], cuts[1:]))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from genreid.evaluation import counting, matches, ranking
 from genreid.evaluation.ranking import Ranking, rank, rank_from_distances
 from genreid.features.feature_set import FeatureSet
+from genreid.neighbours.compiled import compile_loop
 from tests.oracles.ranking_oracle import OracleRanking, mean, rank_by_definition
 
 Ints = NDArray[np.int64]
@@ -386,4 +387,4 @@ def test_no_place_for_the_compiler_cache(monkeypatch: pytest.MonkeyPatch) -> Non
         return original(**options)
 
     monkeypatch.setattr(numba, "njit", njit)
-    assert counting._compile(lambda number: number + 1)(2) == 3
+    assert compile_loop(lambda number: number + 1)(2) == 3

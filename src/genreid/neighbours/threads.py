@@ -1,0 +1,35 @@
+"""Rows shared out among threads."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import TypeVar
+
+R = TypeVar("R")
+
+PIECES = 4
+"""Pieces of work for each thread: one that is done early takes another."""
+
+
+def allowed_threads() -> int:
+    """Return how many processors this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def in_threads(work: Callable[[int, int], R], rows: int, threads: int | None = None) -> list[R]:
+    """Do `work(first, last)` on pieces of the rows and return the answers in the rows' order.
+
+    Args:
+        work: A compiled loop, which holds no lock of Python.
+        rows: How many there are.
+        threads: At most so many at a time; None: as many as the process may use.
+    """
+    threads = threads or allowed_threads()
+    pieces = min(rows, PIECES * threads) if threads > 1 else 1
+    cuts = [rows * piece // pieces for piece in range(pieces + 1)] if rows else [0, 0]
+    if len(cuts) == 2:
+        return [work(0, rows)]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(lambda cut: work(*cut), pairwise(cuts)))
