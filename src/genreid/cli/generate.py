@@ -1,45 +1,160 @@
-"""`genreid generate`: pictures with a trained network."""
+"""`genreid generate`: pictures, or a data set, with a trained network."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from genreid.cli.main import EXIT_INTERRUPTED
+
+_TAKES = {
+    "--grid": {"appearance", "structure", "count", "seed", "out"},
+    "--interpolate": {"appearance", "structure", "count", "seed", "steps", "out"},
+    "--dataset": {"count", "seed"},
+    "--renderings": {"count", "seed", "out"},
+}
+"""What is made -> the options that it takes."""
+
 
 def main(argv: Sequence[str]) -> int:
-    """Run `genreid generate` and return its exit status, 0.
+    """Run `genreid generate` and return its exit status.
 
     Args:
         argv: The words after the verb.
+
+    Returns:
+        0; 130 where a signal stopped `--dataset` before its end.
+
+    Raises:
+        ValueError: If the run cannot do what was asked for, or an option does not go with it.
     """
     options = _arguments().parse_args(argv)
+    _check_combination(options)
+    if options.dataset is not None:
+        return _dataset(options)
+    sys.stdout.write(_renderings(options) if options.renderings else _swaps(options))
+    return 0
+
+
+def _renderings(options: argparse.Namespace) -> str:
+    """Draw what a CR-GAN run makes of pairs."""
     from genreid.pipelines.picture import SheetOptions, picture_renderings  # noqa: PLC0415 - quick --help
 
+    count = 12 if options.count is None else options.count
     path = picture_renderings(
-        options.run, SheetOptions(options.count, options.seed, options.out, options.device)
+        options.run, SheetOptions(count, options.seed or 0, options.out, options.device)
     )
-    sys.stdout.write(
-        f"{path}: rows X_S (source), X_T (target), M_S (mask), 1-X_C (kept of X_S), X_G (rendering)\n"
+    return f"{path}: rows X_S (source), X_T (target), M_S (mask), 1-X_C (kept of X_S), X_G (rendering)\n"
+
+
+def _swaps(options: argparse.Namespace) -> str:
+    """Draw a grid or an interpolation of a DG-Net run."""
+    from genreid.pipelines.generate_sheets import (  # noqa: PLC0415
+        SwapSheetOptions,
+        picture_grid,
+        picture_interpolation,
     )
-    return 0
+
+    chosen = SwapSheetOptions(
+        appearance=options.appearance or (),
+        structure=options.structure or (),
+        count=options.count,
+        seed=options.seed or 0,
+        steps=8 if options.steps is None else options.steps,
+        out=options.out,
+        device=options.device,
+    )
+    if options.grid:
+        path = picture_grid(options.run, chosen)
+        return f"{path}: a row keeps its appearance, a column its structure; first row and column are real\n"
+    path = picture_interpolation(options.run, options.interpolate, chosen)
+    return f"{path}: {options.interpolate} codes from one real image to the next, real images at both sides\n"
+
+
+def _dataset(options: argparse.Namespace) -> int:
+    """Write a data set of generated people."""
+    from genreid.generation.dataset import DatasetOrder  # noqa: PLC0415
+    from genreid.pipelines.generate_dataset import dataset_of_run  # noqa: PLC0415
+
+    order = DatasetOrder(options.dataset, options.count, options.seed or 0, options.run)
+    made = dataset_of_run(options.run, order, options.device)
+    kept = f", {made.kept} of them there before" if made.kept else ""
+    sys.stdout.write(f"{options.dataset}: {made.images} of {options.count} generated images{kept}\n")
+    return 0 if made.finished else EXIT_INTERRUPTED
+
+
+def _check_combination(options: argparse.Namespace) -> None:
+    """Refuse options that what is made does not take, rather than pass them over."""
+    made = next(name for name in _TAKES if getattr(options, name[2:]) not in {None, False})
+    names = sorted(set().union(*_TAKES.values()))
+    extra = [f"--{name}" for name in names if getattr(options, name) is not None and name not in _TAKES[made]]
+    if extra:
+        takes = ", ".join(f"--{name}" for name in sorted(_TAKES[made]))
+        msg = f"genreid generate {made} does not take {' and '.join(extra)}, only {takes}"
+        raise ValueError(msg)
+    if made == "--dataset" and options.count is None:
+        msg = "genreid generate --dataset needs --count N (DG-Market has 128307 images)"
+        raise ValueError(msg)
+    needed = {"--grid": ["appearance", "structure"], "--interpolate": [options.interpolate]}.get(made)
+    if needed and options.count is not None and all(getattr(options, name) for name in needed):
+        msg = (
+            f"genreid generate {made}: --count is how many are drawn; all images are given, leave it out"
+        )
+        raise ValueError(msg)
 
 
 def _arguments() -> argparse.ArgumentParser:
     """Return the options of the verb."""
     parser = argparse.ArgumentParser(
         prog="genreid generate",
-        description="Draw what a run of `genreid adapt` makes of random source-target pairs.",
+        description=(
+            "Make pictures with a trained network. Runs of DG-Net take --grid, --interpolate and --dataset, "
+            "those of CR-GAN --renderings."
+        ),
+        epilog=(
+            "Images that are not given with --appearance or --structure are drawn from the people that the "
+            "run was trained on. --dataset writes DIR as a Market-1501 tree: a picture's name has the person "
+            "who gave the appearance and the camera of the image that gave the structure (0: unknown); "
+            "manifest.csv says what each is mixed from. It goes on where it was broken off."
+        ),
     )
     add = parser.add_argument
-    add("run", type=Path, metavar="RUN", help="run folder of `genreid adapt`")
+    add("run", type=Path, metavar="RUN", help="run folder of `genreid train dgnet` or `genreid adapt`")
     what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--grid",
+        action="store_true",
+        help="every combination: a row keeps its appearance, a column its structure (figure 1)",
+    )
+    what.add_argument(
+        "--interpolate",
+        choices=("appearance", "structure"),
+        help="from one code to the next, in equal steps (figures 5 and 9)",
+    )
+    what.add_argument(
+        "--dataset", type=Path, metavar="DIR", help="a training set of generated people (as DG-Market)"
+    )
     what.add_argument(
         "--renderings",
         action="store_true",
-        help="rows of X_S, X_T, M_S, 1-X_C, X_G as in the paper's figures",
+        help="rows of X_S, X_T, M_S, 1-X_C, X_G as in CR-GAN's figures",
     )
-    add("--count", type=int, default=12, metavar="N", help="number of pairs (default: 12)")
-    add("--seed", type=int, default=0, metavar="N", help="which pairs (default: 0)")
-    add("--out", type=Path, metavar="FILE", help="the PNG (default: RUN/images/renderings-seedN.png)")
+    add("--appearance", type=Path, nargs="+", metavar="IMG", help="images that give the clothes and colours")
+    add("--structure", type=Path, nargs="+", metavar="IMG", help="images that give pose, body and background")
+    add(
+        "--count",
+        type=int,
+        metavar="N",
+        help="images drawn for a side of the grid (default: 8), rows of --interpolate (5), pairs of "
+        "--renderings (12); images of the data set (required)",
+    )
+    add("--seed", type=int, metavar="N", help="which images are drawn (default: 0)")
+    add(
+        "--steps",
+        type=int,
+        metavar="N",
+        help="images in a row of --interpolate, both ends included (default: 8)",
+    )
+    add("--out", type=Path, metavar="FILE", help="the PNG (default: in RUN/images)")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (default: auto)")
     return parser

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from genreid.data.augment import to_float
-from genreid.data.decode import UnreadableImageError, read_image
+from genreid.generation.pictures import Picture, check_list, read_pixels, resized
 from genreid.generation.renderings import to_uint8
 from genreid.masks.blazepose import load_blazepose
 from genreid.masks.parser import Crop, PersonParser
@@ -20,8 +20,7 @@ from genreid.models.crgan import ConditionPair, Rendering
 from genreid.training.precision import Compute, DeviceName, choose_compute
 from genreid.training.run_folder import load_renderer
 
-Picture = Path | str | Image.Image | NDArray[np.uint8]
-"""A file, a Pillow image, or an array uint8 [3, H, W] in RGB; of any size."""
+__all__ = ["Picture", "RenderedImages", "Renderer"]
 
 
 class RenderedImages(NamedTuple):
@@ -110,7 +109,7 @@ class Renderer:
                 source and target images differ, or masks have another shape or other values than 0 and 1.
         """
         for name, pictures in (("source", source), ("target", target)):
-            _check_list(name, pictures)
+            check_list(name, pictures)
         if len(source) != len(target):
             msg = f"as many target images as source images are needed, got {len(source)} and {len(target)}"
             raise ValueError(msg)
@@ -119,7 +118,7 @@ class Renderer:
             None if masks is None else self._checked(name, masks, len(source))
             for name, masks in (("source_masks", source_masks), ("target_masks", target_masks))
         ]
-        people, contexts = [_pixels(p) for p in source], [_pixels(p) for p in target]
+        people, contexts = [read_pixels(p) for p in source], [read_pixels(p) for p in target]
         pair = ConditionPair(
             self._images(people),
             self._images(contexts),
@@ -133,9 +132,7 @@ class Renderer:
 
     def _images(self, pictures: Sequence[NDArray[np.uint8]]) -> Tensor:
         """Return pictures, uint8 [H, W, 3], as [N, 3, H, W] in [-1, 1] on the device."""
-        height, width = self.size
-        resized = [Image.fromarray(p).resize((width, height), Image.Resampling.BILINEAR) for p in pictures]
-        stacked = torch.from_numpy(np.stack([np.asarray(image) for image in resized])).permute(0, 3, 1, 2)
+        stacked = torch.from_numpy(np.stack([resized(Image.fromarray(p), self.size) for p in pictures]))
         return to_float(stacked.to(self.compute.device)).contiguous(memory_format=torch.channels_last)
 
     def _masks(self, pictures: Sequence[NDArray[np.uint8]], given: NDArray[np.uint8] | None) -> Tensor:
@@ -164,37 +161,3 @@ class Renderer:
         """Return a mask at the renderer's size, resized by nearest."""
         height, width = self.size
         return np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST))
-
-
-def _check_list(name: str, pictures: Sequence[Picture]) -> None:
-    """Refuse one picture in place of a list, and an empty list."""
-    if isinstance(pictures, str | Path | Image.Image):
-        msg = f"{name} must be a list of pictures, got one: {pictures}; type [picture]"
-        raise ValueError(msg)
-    if isinstance(pictures, np.ndarray) and pictures.ndim == 3:
-        msg = f"{name} must be a list of pictures, got one array {list(pictures.shape)}; type [picture]"
-        raise ValueError(msg)
-    if len(pictures) == 0:
-        msg = f"{name} is empty; give one picture or more"
-        raise ValueError(msg)
-
-
-def _pixels(picture: Picture) -> NDArray[np.uint8]:
-    """Return a picture as uint8 [H, W, 3]."""
-    if isinstance(picture, Image.Image):
-        return np.asarray(picture.convert("RGB"))
-    if isinstance(picture, str | Path):
-        try:
-            return read_image(Path(picture).expanduser())
-        except UnreadableImageError as error:
-            msg = f"{picture} cannot be read: {error}"
-            raise ValueError(msg) from error
-    if not isinstance(picture, np.ndarray):
-        msg = f"a picture must be a path, a Pillow image or an array, got a {type(picture).__name__}"
-        raise ValueError(msg)
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[0] != 3 or 0 in picture.shape:
-        turned = picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[-1] == 3
-        hint = "; type image.transpose(2, 0, 1)" if turned else ""
-        msg = f"a picture must be uint8 [3, H, W] in RGB, got {picture.dtype} {list(picture.shape)}{hint}"
-        raise ValueError(msg)
-    return np.ascontiguousarray(picture.transpose(1, 2, 0))

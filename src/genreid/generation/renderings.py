@@ -2,17 +2,15 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Tensor
 
+from genreid.generation.sheets import Sheet, draw_sheet
 from genreid.models.crgan import ConditionPair, Rendering
 
 ROWS = ("X_S", "X_T", "M_S", "1-X_C", "X_G")
 """Source image, target instance, the source's person mask, where the source is kept, the rendering."""
-_GAP, _LABEL_WIDTH, _MIN_HEIGHT = 2, 40, 128
 
 
 def to_uint8(images: Tensor) -> Tensor:
@@ -41,37 +39,39 @@ def rendering_sheet(pair: ConditionPair, rendering: Rendering) -> Image.Image:
         _grey(1 - rendering.context_mask),
         to_uint8(rendering.image),
     ]
-    factor = max(1, -(-_MIN_HEIGHT // rows[0].shape[2]))
-    tiles = [row.cpu().permute(0, 2, 3, 1).numpy() for row in rows]
-    height, width = tiles[0].shape[1] * factor, tiles[0].shape[2] * factor
-    count = len(tiles[0])
-    size = (_LABEL_WIDTH + count * (width + _GAP), len(rows) * (height + _GAP))
-    sheet = Image.new("RGB", size, "white")
-    draw = ImageDraw.Draw(sheet)
-    for line, (name, row) in enumerate(zip(ROWS, tiles, strict=True)):
-        top = line * (height + _GAP)
-        draw.text((2, top + height // 2), name, fill="black")
-        for column, tile in enumerate(row):
-            sheet.paste(_enlarged(tile, (width, height)), (_LABEL_WIDTH + column * (width + _GAP), top))
-    return sheet
+    tiles = [list(row.cpu().numpy()) for row in rows]
+    return draw_sheet(Sheet(tiles, row_labels=ROWS))
 
 
 def save_sheet(path: Path, sheet: Image.Image) -> None:
-    """Write a picture as PNG, making its folder.
+    """Write a picture, making its folder.
 
     Args:
-        path: The file.
+        path: The file; its ending says the format, such as `.png`.
         sheet: The picture.
+
+    Raises:
+        ValueError: As `check_sheet_path`.
     """
+    check_sheet_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)
+
+
+def check_sheet_path(path: Path) -> None:
+    """Refuse a file that no picture can be written to, before anything is computed for it.
+
+    Args:
+        path: Where a picture shall go.
+
+    Raises:
+        ValueError: If its ending is that of no format, or it is a folder.
+    """
+    if path.is_dir() or path.suffix.lower() not in Image.registered_extensions():
+        msg = f"{path}: expected the name of a picture's file, such as {path / 'sheet.png'}"
+        raise ValueError(msg)
 
 
 def _grey(mask: Tensor) -> Tensor:
     """Turn [B, 1, H, W] in [0, 1] into grey uint8 [B, 3, H, W]."""
     return mask.float().mul(255).round().to(torch.uint8).expand(-1, 3, -1, -1)
-
-
-def _enlarged(tile: NDArray[np.uint8], size: tuple[int, int]) -> Image.Image:
-    """Return a tile at the given width and height."""
-    return Image.fromarray(np.ascontiguousarray(tile)).resize(size, Image.Resampling.NEAREST)

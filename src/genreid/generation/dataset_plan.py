@@ -1,0 +1,121 @@
+"""Which images a generated data set is mixed from: picture i is a pure function of (people, seed, i)."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from genreid.data.batch import ImageSet
+from genreid.data.sample import UNKNOWN_CAMID, Sample
+from genreid.data.sampling import epoch_indices, step_generator
+
+BLOCK = 64
+"""Pictures that are generated together, always the same ones, so that a resumed run gives the same bytes."""
+
+
+@dataclass(frozen=True)
+class People:
+    """The real images that a data set is mixed from.
+
+    Attributes:
+        samples: Images of labelled people.
+        images: The same, decoded; only its `usable` rows are mixed.
+        root: The data set's folder.
+    """
+
+    samples: tuple[Sample, ...]
+    images: ImageSet
+    root: Path
+
+    def __post_init__(self) -> None:
+        """Check that there is somebody to mix with."""
+        if len(set(self.pids.tolist())) < 2:
+            msg = f"{self.root}: two people with readable images are needed; `genreid data check` says more"
+            raise ValueError(msg)
+
+    @cached_property
+    def pids(self) -> Tensor:
+        """The person of each usable row: int64 [M]."""
+        return torch.tensor([self.samples[row].pid for row in self.images.usable.tolist()])
+
+
+class Mixture(NamedTuple):
+    """Places in a list of images that some pictures are mixed from.
+
+    Attributes:
+        appearance: int64 [BLOCK], who gives clothes and colours, and so the label.
+        structure: int64 [BLOCK], who gives pose, body and background; another person.
+    """
+
+    appearance: Tensor
+    structure: Tensor
+
+
+def mixture(pids: Tensor, seed: int, block: int) -> Mixture:
+    """Return what the pictures BLOCK * block and following are mixed from.
+
+    Appearances and structures each walk through shuffled epochs, so that every image is used equally often.
+    Where both would show one person, the structure is drawn anew among the images of all others.
+
+    Args:
+        pids: int64 [N], the person of each image; two people or more.
+        seed: Seed of the data set.
+        block: Number of the block, from 0.
+    """
+    appearance = epoch_indices(len(pids), BLOCK, block, seed, "generate/appearance")
+    structure = epoch_indices(len(pids), BLOCK, block, seed, "generate/structure").clone()
+    for place in (pids[appearance] == pids[structure]).nonzero().flatten().tolist():
+        others = (pids != pids[appearance[place]]).nonzero().flatten()
+        generator = step_generator(BLOCK * block + place, seed, "generate/another")
+        structure[place] = others[torch.randint(len(others), (), generator=generator)]
+    return Mixture(appearance, structure)
+
+
+class Planned(NamedTuple):
+    """One picture of a data set.
+
+    Attributes:
+        number: Its number, from 0.
+        name: Name of its file.
+        appearance: The real image that gives the appearance.
+        structure: The real image that gives the structure.
+    """
+
+    number: int
+    name: str
+    appearance: Sample
+    structure: Sample
+
+
+def planned_block(people: People, seed: int, block: int) -> list[Planned]:
+    """Return the pictures of a block, in order.
+
+    Args:
+        people: The real images.
+        seed: Seed of the data set.
+        block: Number of the block, from 0.
+    """
+    rows = (people.images.usable[places].tolist() for places in mixture(people.pids, seed, block))
+    pairs = zip(*rows, strict=True)
+    return [
+        _planned(BLOCK * block + number, people.samples[a], people.samples[s])
+        for number, (a, s) in enumerate(pairs)
+    ]
+
+
+def camera_in_name(sample: Sample) -> int:
+    """Return the camera as a file's name in Market-1501's style can have it: 0 where nobody knows it.
+
+    Args:
+        sample: A real image.
+    """
+    return 0 if sample.training_camid == UNKNOWN_CAMID else sample.training_camid
+
+
+def _planned(number: int, appearance: Sample, structure: Sample) -> Planned:
+    """Name a picture as Market-1501 does: the person of the appearance, the camera of the structure."""
+    name = f"{appearance.pid:04d}_c{camera_in_name(structure)}s1_{number:06d}_00.jpg"
+    return Planned(number, name, appearance, structure)
