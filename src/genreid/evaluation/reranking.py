@@ -114,12 +114,13 @@ def reranked_distances(
     encoded_queries, encoded_gallery = codes[: len(query)], codes[len(query) :].tocsc()
     norms = np.einsum("nd,nd->n", embedding, embedding)
     share = np.float32(config.original_weight)
+    factor = np.divide(share, np.maximum(scale, np.float32(1e-12)), dtype=np.float32)
 
     def distances_of(chunk: slice) -> NDArray[np.float32]:
         distances = embedding[chunk] @ embedding[len(query) :].T
         jaccard = jaccard_distances(encoded_queries[chunk], encoded_gallery)
         sparse = jaccard.indptr, jaccard.indices, jaccard.data
-        scales = norms[chunk], norms[len(query) :], share / np.maximum(scale[chunk], np.float32(1e-12))
+        scales = norms[chunk], norms[len(query) :], factor[chunk]
 
         def blend(first: int, last: int) -> None:
             _blend(distances, scales, sparse, share, (first, last))

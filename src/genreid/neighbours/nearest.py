@@ -30,8 +30,8 @@ SPARE = 8
 class Neighbours(NamedTuple):
     """The k nearest rows for each of N points, nearest first."""
 
-    index: NDArray[np.int32]
-    """int32 [N, k]: rows; of equal distances, the lower row comes first."""
+    row: NDArray[np.int32]
+    """int32 [N, k]; of equal distances, the lower row comes first."""
     distance: NDArray[np.float32]
     """float32 [N, k]: squared Euclidean distances, rising."""
 
@@ -77,7 +77,7 @@ def nearest(
         ) -> None:
             part = slice(chunk.start + begin, chunk.start + end)
             own = part.start if queries is None else -1
-            answer = found.index[part], found.distance[part]
+            answer = found.row[part], found.distance[part]
             _put_in_order(_frozen(points[part]), _frozen(rows), candidates[begin:end], own, *answer)
 
         in_threads(order, len(candidates), threads)

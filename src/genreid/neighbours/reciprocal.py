@@ -72,10 +72,10 @@ class ReciprocalConfig:
 class _Lists(NamedTuple):
     """Reciprocal neighbours of each point, in the order of their distance."""
 
-    count: NDArray[np.int32]
+    length: NDArray[np.int32]
     """int32 [N]."""
     image: NDArray[np.int32]
-    """int32 [N, longest]; the first `count` of a row are meant."""
+    """int32 [N, longest]; the first `length` of a row are meant."""
 
 
 def encode(
@@ -103,11 +103,11 @@ def encode(
     """
     points = len(embedding)
     expected = (points, min(config.columns, points))
-    if len(neighbours.index) != points or neighbours.index.shape[1] < expected[1]:
-        msg = f"neighbours: expected at least {list(expected)}, got {list(neighbours.index.shape)}"
+    if len(neighbours.row) != points or neighbours.row.shape[1] < expected[1]:
+        msg = f"neighbours: expected at least {list(expected)}, got {list(neighbours.row.shape)}"
         raise ValueError(msg)
-    full = _reciprocal(neighbours.index[:, : config.entries], threads)
-    half = _reciprocal(neighbours.index[:, : config.half_entries], threads)
+    full = _reciprocal(neighbours.row[:, : config.entries], threads)
+    half = _reciprocal(neighbours.row[:, : config.half_entries], threads)
     divisor = np.ones(points, np.float32) if scale is None else np.where(scale > 0, scale, np.float32(1))
     rows = np.ascontiguousarray(embedding).view()
     rows.flags.writeable = False
@@ -116,7 +116,7 @@ def encode(
         return Rows(*_expand(rows, neighbours, full, half, divisor, (first, last)))
 
     codes = as_csr(in_threads(expand, points, threads), points)
-    return _average(codes, neighbours.index[:, : config.k2])
+    return _average(codes, neighbours.row[:, : config.k2])
 
 
 def _average(codes: csr_array, index: NDArray[np.int32]) -> csr_array:
@@ -190,9 +190,9 @@ def _expand(
     for point in range(first, last):
         if column.size < end + most:
             column, value = longer(column, value, 2 * column.size + most)
-        for entry in range(neighbours.index.shape[1]):
-            marks.listed[neighbours.index[point, entry]] = point
-            marks.distance[neighbours.index[point, entry]] = neighbours.distance[point, entry]
+        for entry in range(neighbours.row.shape[1]):
+            marks.listed[neighbours.row[point, entry]] = point
+            marks.distance[neighbours.row[point, entry]] = neighbours.distance[point, entry]
         size = _unite(point, full, half, marks, column[end:])
         _weigh(point, embedding, divisor[point], marks, (column[end : end + size], value[end : end + size]))
         count[point - first] = size
@@ -203,20 +203,20 @@ def _expand(
 @compile_loop
 def _unite(point: int, full: _Lists, half: _Lists, marks: _Marks, column: NDArray[np.int32]) -> int:
     """Write R*(p, k1) of one point and return its size."""
-    size = full.count[point]
+    size = int(full.length[point])
     for entry in range(size):
         other = full.image[point, entry]
         marks.member[other] = point
         marks.taken[other] = point
         column[entry] = other
-    for entry in range(full.count[point]):
+    for entry in range(full.length[point]):
         other = full.image[point, entry]
         inside = 0
-        for each in range(half.count[other]):
+        for each in range(half.length[other]):
             inside += marks.member[half.image[other, each]] == point
-        if 3 * inside <= 2 * half.count[other]:
+        if 3 * inside <= 2 * half.length[other]:
             continue
-        for each in range(half.count[other]):
+        for each in range(half.length[other]):
             candidate = half.image[other, each]
             if marks.taken[candidate] != point:
                 marks.taken[candidate] = point

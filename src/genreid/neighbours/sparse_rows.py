@@ -12,7 +12,7 @@ from genreid.neighbours.compiled import compile_loop
 class Rows(NamedTuple):
     """Rows of a sparse matrix, one after the other."""
 
-    count: NDArray[np.int64]
+    length: NDArray[np.int64]
     """int64 [rows]."""
     column: NDArray[np.int32]
     """int32 [n]."""
@@ -27,8 +27,8 @@ def as_csr(pieces: list[Rows], columns: int) -> csr_array:
         pieces: Of consecutive rows. They are let go one by one: the list is empty afterwards.
         columns: Width of the matrix.
     """
-    counts = np.concatenate([piece.count for piece in pieces])
-    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+    lengths = np.concatenate([piece.length for piece in pieces])
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     column, value = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.float32)
     end = int(starts[-1])
     while pieces:  # so nearly nothing is held twice
@@ -37,7 +37,9 @@ def as_csr(pieces: list[Rows], columns: int) -> csr_array:
         column[part], value[part] = piece.column, piece.value
         end = part.start
     narrow = starts[-1] <= np.iinfo(np.int32).max
-    matrix = csr_array((value, column, starts.astype(np.int32) if narrow else starts), (len(counts), columns))
+    matrix = csr_array(
+        (value, column, starts.astype(np.int32) if narrow else starts), (len(lengths), columns)
+    )
     matrix.sort_indices()
     return matrix
 

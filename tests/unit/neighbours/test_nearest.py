@@ -1,5 +1,6 @@
 """Neighbours are those of a full sort, ties by row, whatever the threads; what is refused."""
 
+import faiss
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -27,8 +28,8 @@ def test_rows_find_themselves_then_the_nearest(monkeypatch: pytest.MonkeyPatch, 
     distances = all_distances(points, points)
     np.fill_diagonal(distances, -1)
     order = np.argsort(distances, axis=1, kind="stable")[:, :30]
-    assert found.index.dtype == np.int32
-    np.testing.assert_array_equal(found.index, order)
+    assert found.row.dtype == np.int32
+    np.testing.assert_array_equal(found.row, order)
     expected = np.maximum(0, np.take_along_axis(distances, order, 1))
     np.testing.assert_allclose(found.distance, expected, rtol=1e-6)
 
@@ -37,32 +38,32 @@ def test_queries_are_other_points() -> None:
     points, queries = drawn(150), drawn(40, seed=1)
     found = nearest(points, 7, queries)
     order = np.argsort(all_distances(queries, points), axis=1, kind="stable")[:, :7]
-    np.testing.assert_array_equal(found.index, order)
-    np.testing.assert_array_equal(nearest(points, 1, points[:5]).index[:, 0], np.arange(5))
+    np.testing.assert_array_equal(found.row, order)
+    np.testing.assert_array_equal(nearest(points, 1, points[:5]).row[:, 0], np.arange(5))
 
 
 def test_equal_rows_come_in_their_order_but_for_the_point_itself() -> None:
     points = np.repeat(drawn(3), 4, axis=0)  # rows 0 to 3 are equal, and so on
-    index = nearest(points, 4).index
+    index = nearest(points, 4).row
     assert index[:4].tolist() == [[0, 1, 2, 3], [1, 0, 2, 3], [2, 0, 1, 3], [3, 0, 1, 2]]
 
 
 def test_a_point_finds_itself_among_many_equal_ones() -> None:
     found = nearest(np.ones((60, 4), np.float32), 3)
-    np.testing.assert_array_equal(found.index[:, 0], np.arange(60))
+    np.testing.assert_array_equal(found.row[:, 0], np.arange(60))
     assert not found.distance.any()
 
 
 def test_all_rows_if_there_are_no_more() -> None:
     found = nearest(drawn(5), 9)
-    assert found.index.shape == (5, 5)
-    assert [sorted(row) for row in found.index.tolist()] == [[0, 1, 2, 3, 4]] * 5
+    assert found.row.shape == (5, 5)
+    assert [sorted(row) for row in found.row.tolist()] == [[0, 1, 2, 3, 4]] * 5
 
 
 def test_lengths_count() -> None:
     points = np.array([[1, 0], [3, 0], [0, 1.5]], np.float32)
     found = nearest(points, 3)
-    assert found.index.tolist() == [[0, 2, 1], [1, 0, 2], [2, 0, 1]]
+    assert found.row.tolist() == [[0, 2, 1], [1, 0, 2], [2, 0, 1]]
     np.testing.assert_allclose(found.distance[0], [0, 3.25, 4], rtol=1e-6)
 
 
@@ -73,15 +74,15 @@ def test_farthest_is_the_largest_distance(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_faiss_has_its_threads_back() -> None:
-    before = nearest_module.faiss.omp_get_max_threads()
+    before = faiss.omp_get_max_threads()
     nearest(drawn(9), 2, threads=1)
-    assert nearest_module.faiss.omp_get_max_threads() == before
+    assert faiss.omp_get_max_threads() == before
 
 
 def test_a_read_only_map_will_do() -> None:
     points = drawn(12)
     points.flags.writeable = False
-    assert nearest(points, 2).index.shape == (12, 2)
+    assert nearest(points, 2).row.shape == (12, 2)
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -89,7 +90,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="k must be 1 or more, got 0"):
         nearest(points, 0)
     with pytest.raises(ValueError, match=r"expected \[N, D\] of float32, got \[6, 8\] of float64"):
-        nearest(points.astype(np.float64), 2)  # type: ignore[arg-type]
+        nearest(points.astype(np.float64), 2)
     with pytest.raises(ValueError, match=r"queries: expected \[N, 8\] of float32.* got \[6, 3\]"):
         nearest(points, 2, np.ascontiguousarray(points[:, :3]))
     points[4, 2] = np.nan
