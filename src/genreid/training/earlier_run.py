@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import nn
 
 from genreid.training.checkpoint import load_newest
-from genreid.training.run_folder import load_reid_network
+from genreid.training.run_folder import has_dgnet, load_appearance, load_reid_network
 
 
 def take_over_stage(other: Path, run: Path, stage: str) -> None:
@@ -37,16 +37,17 @@ def take_over_stage(other: Path, run: Path, stage: str) -> None:
 
 
 def start_backbone_from(backbone: nn.Module, run: Path) -> None:
-    """Give a backbone the weights of another run's re-id network.
+    """Give a backbone the weights of another run's re-id network: the last one that it has made.
 
     Args:
         backbone: The backbone to change in place.
-        run: Run folder of `genreid train` or `genreid adapt`.
+        run: Run folder of `genreid train` or `genreid adapt`; of DG-Net E_a's backbone is taken.
 
     Raises:
         ValueError: If that run has no re-id network, or one with another backbone.
     """
-    other = load_reid_network(run).network.backbone
+    loaded = load_appearance(run) if has_dgnet(run) else load_reid_network(run)
+    other = loaded.network.backbone
     shapes = [{name: value.shape for name, value in net.state_dict().items()} for net in (backbone, other)]
     if shapes[0] != shapes[1]:
         msg = f"--init {run}: that run has another backbone; give the same backbone.name here"
