@@ -5,6 +5,7 @@ sections 3.1 and 4; what it leaves open is spec dg-net F2. `genreid.models.dgnet
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal, NamedTuple, cast
 
 import torch
@@ -35,7 +36,7 @@ def to_normalised(images: Tensor) -> Tensor:
     Returns:
         (x - mean) / std with x in [0, 1].
     """
-    mean, std = _columns(IMAGENET, images)
+    mean, std = _columns(IMAGENET, images.dtype, images.device)
     return ((images + 1) / 2 - mean) / std
 
 
@@ -49,15 +50,17 @@ def from_normalised(images: Tensor, *, clip: bool = True) -> Tensor:
     Returns:
         [B,3,H,W] in [-1, 1].
     """
-    mean, std = _columns(IMAGENET, images)
+    mean, std = _columns(IMAGENET, images.dtype, images.device)
     shown = 2 * (images * std + mean) - 1
     return shown.clamp(-1, 1) if clip else shown
 
 
-def _columns(statistics: InputStatistics, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and standard deviation as [1,3,1,1], of the type and on the device of the images."""
-    mean = torch.tensor(statistics.mean, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
-    return mean, torch.tensor(statistics.std, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
+@lru_cache(maxsize=8)
+def _columns(statistics: InputStatistics, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation as [1,3,1,1]; kept, since a copy to a GPU makes the host wait."""
+    with torch.inference_mode(mode=False):  # what is kept must be of use in training, too
+        mean = torch.tensor(statistics.mean, dtype=dtype, device=device).view(1, 3, 1, 1)
+        return mean, torch.tensor(statistics.std, dtype=dtype, device=device).view(1, 3, 1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
