@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,14 @@ FLAGS = (
     "--disable-sync",
     "--remote-debugging-pipe",
 )
+_PUT_PIPES = """
+import fcntl, os, sys
+read, write = (fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3])
+os.dup2(read, 3)
+os.dup2(write, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+# The browser reads from 3 and writes to 4.
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -126,9 +135,9 @@ def headless_browser(program: str, profile: Path) -> Iterator[Browser]:
     browser_reads, we_write = os.pipe()
     we_read, browser_writes = os.pipe()
 
-    # the browser expects its pipes at 3 and 4; the shell puts them there
-    script = f'exec "$0" "$@" 3<&{browser_reads} 4>&{browser_writes}'
-    command = ["sh", "-c", script, program, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+    pipes = [str(browser_reads), str(browser_writes)]
+    arguments = [program, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+    command = [sys.executable, "-c", _PUT_PIPES, *pipes, *arguments]
     process = subprocess.Popen(
         command,
         pass_fds=(browser_reads, browser_writes),

@@ -20,7 +20,8 @@ def main(argv: Sequence[str]) -> int:
 
     path = write_report(options.runs, options.out)
     size = path.stat().st_size / 1e6
-    sys.stdout.write(f"{path}: {len(options.runs)} run(s), {size:.1f} MB; open it with a browser\n")
+    runs = "1 run" if len(options.runs) == 1 else f"{len(options.runs)} runs"
+    sys.stdout.write(f"{path}: {runs}, {size:.1f} MB; open it with a browser\n")
     return 0
 
 

@@ -13,11 +13,11 @@ SMOOTHED_SHARE = 0.04
 
 
 def smooth(points: Sequence[Point], share: float = SMOOTHED_SHARE) -> list[Point]:
-    """Return the running mean: each point with as many neighbours before it as after it.
+    """Return the running mean: each point with its neighbours before and after it.
 
     Args:
         points: By rising x.
-        share: Share of the points in a full window, 0 to 1; near the ends the window is narrower.
+        share: Share of the points in a full window, 0 to 1; at the ends it is cut off, down to a half.
 
     Returns:
         As many points, with the same x.
@@ -28,9 +28,8 @@ def smooth(points: Sequence[Point], share: float = SMOOTHED_SHARE) -> list[Point
         sums.append(sums[-1] + point.y)
     smoothed = []
     for row, point in enumerate(points):
-        reach = min(half, row, len(points) - 1 - row)
-        total = sums[row + reach + 1] - sums[row - reach]
-        smoothed.append(Point(point.x, total / (2 * reach + 1)) if reach else point)
+        first, end = max(0, row - half), min(len(points), row + half + 1)
+        smoothed.append(Point(point.x, (sums[end] - sums[first]) / (end - first)) if half else point)
     return smoothed
 
 

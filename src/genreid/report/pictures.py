@@ -8,7 +8,7 @@ import io
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from genreid.data.decode import UnreadableImageError, read_image
 from genreid.data.synthetic.write import MANIFEST
@@ -95,8 +95,10 @@ def _encode(path: Path, size: tuple[int, int], quality: int) -> Picture | str:
         return str(error)
     except (OSError, ValueError) as error:  # such as a path with a zero byte
         return str(error) or type(error).__name__
-    if image.width > size[0] or image.height > size[1]:
-        image = ImageOps.contain(image, size, Image.Resampling.LANCZOS)
+    factor = min(1.0, size[0] / image.width, size[1] / image.height)
+    if factor < 1:
+        fitted = max(1, round(factor * image.width)), max(1, round(factor * image.height))
+        image = image.resize(fitted, Image.Resampling.LANCZOS)
     encoded = io.BytesIO()
     image.save(encoded, format="JPEG", quality=quality, subsampling=0, optimize=True)
     text = base64.b64encode(encoded.getvalue()).decode("ascii")
