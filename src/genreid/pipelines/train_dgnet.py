@@ -10,11 +10,12 @@ from genreid.data.reader_options import ReaderOptions
 from genreid.data.training_people import training_people
 from genreid.models.backbone import ReidNetwork
 from genreid.models.dgnet import AppearanceEncoder, Decoder, DgnetNetworks, StructureEncoder
+from genreid.training.checkpoint import load_newest
 from genreid.training.dgnet_config import DgnetConfig
 from genreid.training.dgnet_stage import DgnetBench, dgnet_stage, offline_stage
 from genreid.training.earlier_run import start_backbone_from, take_over_stage
 from genreid.training.identity_stage import identity_stage
-from genreid.training.loop import Outcome, Session, run_stage
+from genreid.training.loop import Outcome, Session, Stage, differences, run_stage
 from genreid.training.precision import choose_compute
 from genreid.training.run_folder import job_record, open_run
 from genreid.training.run_log import RunLog
@@ -35,7 +36,7 @@ class DgnetJob:
     """Format `folder`: where identity and camera stand in a path; see `genreid data check`."""
     split: Literal["train", "all"] = "train"
     """`all`: train, query and gallery together, junk and distractors left out."""
-    teacher: Path | None = None
+    teacher_run: Path | None = None
     """Another run, of the same data and people, whose teacher is taken over (default: one is trained)."""
     init: Path | None = None
     """Another run whose re-id network's backbone E_a starts from."""
@@ -81,13 +82,27 @@ def needs_teacher(config: DgnetConfig) -> bool:
     return training.generation and training.feeding != "none" and training.weights.primary > 0
 
 
+def _take_teacher_over(other: Path, run: Path, teaching: Stage) -> None:
+    """Copy the teacher of another run, if it is what this run would train, and if this run has none yet."""
+    theirs = load_newest(other / "checkpoints" / teaching.name)
+    if theirs is not None and load_newest(run / "checkpoints" / teaching.name) is None:
+        lines = differences(teaching, theirs)
+        if lines:
+            msg = (
+                f"--teacher-run {other}: that teacher is of other data or settings:\n{lines}\n"
+                "give it the same ones here (--teacher.x.y), or leave --teacher-run out and one is trained"
+            )
+            raise ValueError(msg)
+    take_over_stage(other, run, teaching.name)
+
+
 def _run(job: DgnetJob, bench: DgnetBench, session: Session, log: RunLog) -> bool:
     """Train the teacher, DG-Net and, where feeding is offline, the re-id network; False on a stop before."""
     # The teacher: a plain re-id network of the same people.
     if needs_teacher(bench.config):
-        if job.teacher is not None:
-            take_over_stage(job.teacher, job.out, "identity")
         teaching = identity_stage(bench.config.teacher, bench.source, bench.seed, bench.compute)
+        if job.teacher_run is not None:
+            _take_teacher_over(job.teacher_run, job.out, teaching)
         if not run_stage(teaching, session, log):
             return False
         bench = replace(bench, teacher=teaching.network("identity", ReidNetwork))

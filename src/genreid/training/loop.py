@@ -8,6 +8,7 @@ run that is killed and resumed ends in the same weights.
 import hashlib
 import json
 import logging
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,13 +16,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from statistics import fmean
 from types import FrameType
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from genreid.training.checkpoint import CheckpointState, load_newest, restore_optimizer, save_checkpoint
+from genreid.training.checkpoint import (
+    Checkpoint,
+    CheckpointState,
+    load_newest,
+    restore_optimizer,
+    save_checkpoint,
+)
 from genreid.training.progress import StageProgress
 from genreid.training.run_folder import flatten
 from genreid.training.run_log import RunLog
@@ -185,17 +193,30 @@ def seed_everything(seed: int, stage: str, step: int) -> None:
     torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
+def differences(stage: Stage, checkpoint: Checkpoint) -> str:
+    """Say in what a checkpoint is not of this stage: of other data, networks or settings.
+
+    Args:
+        stage: The stage, as it would be run now.
+        checkpoint: Of a stage of this name.
+
+    Returns:
+        One line for each fact; empty = the stage can go on from this checkpoint.
+    """
+    there = flatten({"iterations": checkpoint.state.iterations, **checkpoint.state.facts})
+    here = flatten(json.loads(json.dumps({"iterations": stage.iterations, **stage.facts})))
+    # a checkpoint of an older version lacks newer settings: it was made with what are their defaults today
+    changed = [name for name, value in here.items() if name in there and there[name] != value]
+    return "\n".join(f"  {name}: {there[name]} there, {here[name]} now" for name in changed)
+
+
 def _restore(stage: Stage, folder: Path) -> int:
     """Load the newest whole checkpoint into the stage and return its step, 0 if there is none."""
     checkpoint = load_newest(folder)
     if checkpoint is None:
         return 0
-    there = flatten({"iterations": checkpoint.state.iterations, **checkpoint.state.facts})
-    here = flatten(json.loads(json.dumps({"iterations": stage.iterations, **stage.facts})))
-    # a checkpoint of an older version lacks newer settings: it was made with what are their defaults today
-    changed = [name for name, value in here.items() if name in there and there[name] != value]
-    if changed:
-        lines = "\n".join(f"  {name}: {there[name]} there, {here[name]} now" for name in changed)
+    lines = differences(stage, checkpoint)
+    if lines:
         msg = f"{folder} is of other data or settings:\n{lines}\nuse the first ones, or another --out"
         raise ValueError(msg)
     for name, network in stage.networks.items():
@@ -215,16 +236,18 @@ def _save(stage: Stage, step: int, folder: Path) -> int:
 
 
 def _read(pending: list[Mapping[str, Tensor]], stage: str, step: int, folder: Path) -> dict[str, float]:
-    """Fetch the terms of the last steps at once, check them and return their means."""
-    names = list(pending[-1])
-    table = torch.stack([torch.stack([terms[name].float() for name in names]) for terms in pending]).cpu()
-    finite = torch.isfinite(table).all(dim=1)
-    if not finite.all():
-        row = int((~finite).nonzero()[0])
-        terms = ", ".join(f"{name} {value:g}" for name, value in zip(names, table[row].tolist(), strict=True))
-        msg = (
-            f"stage {stage}: a loss is not finite at step {step - len(pending) + row} ({terms}); the "
-            f"last good checkpoint is the newest in {folder}. Try --precision fp32 or a smaller learning rate"
-        )
-        raise FloatingPointError(msg)
-    return dict(zip(names, table.mean(dim=0).tolist(), strict=True))
+    """Fetch the terms of the last steps at once, check them and return the mean of each."""
+    values = iter(torch.stack([term.float() for terms in pending for term in terms.values()]).cpu().tolist())
+    lines = [{name: next(values) for name in terms} for terms in pending]
+    for row, line in enumerate(lines):
+        if not all(math.isfinite(value) for value in line.values()):
+            terms = ", ".join(f"{name} {value:g}" for name, value in line.items())
+            msg = (
+                f"stage {stage}: a loss is not finite at step {step - len(pending) + row} ({terms}); the "
+                f"last good checkpoint is the newest in {folder}. Try --precision fp32 or a smaller "
+                "learning rate"
+            )
+            raise FloatingPointError(msg)
+    # a term may be there in some of the steps only: its ramp began, or it is computed now and then
+    names = dict.fromkeys(name for line in lines for name in line)
+    return {name: fmean(line[name] for line in lines if name in line) for name in names}

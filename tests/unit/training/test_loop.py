@@ -208,6 +208,24 @@ def test_a_loss_that_is_not_finite_stops_the_run(folder: Path, bad: int, value: 
     assert steps == ([] if bad < 20 else [20]), "no checkpoint holds the spoilt weights"
 
 
+def test_a_term_may_be_there_in_some_steps_only(folder: Path) -> None:
+    """Its ramp began between two looks, or it is computed now and then: the mean is over its own steps."""
+    toy = Toy(6)
+    plain = toy.stage.step
+
+    def step(number: int) -> Mapping[str, Tensor]:
+        terms = dict(plain(number))
+        if number % 3 == 1:
+            terms["now and then"] = torch.tensor(float(number))
+        return terms
+
+    toy.stage = replace(toy.stage, step=step)
+    run(toy, Session(folder))
+    (line,) = metrics(folder)
+    assert line["now and then"] == (1 + 4) / 2
+    assert line["number"] == 2.5
+
+
 @pytest.mark.parametrize("calls", range(2, 8))
 def test_every_step_is_looked_at_whenever_the_session_stops(folder: Path, calls: int) -> None:
     """A limit can pass between any two looks at the clock; no loss may go unseen, no bad one be saved."""
