@@ -19,15 +19,26 @@ if TYPE_CHECKING:
     from genreid.features.embedder import Embedder
     from genreid.features.feature_set import FeatureSet
     from genreid.generation.renderer import Renderer
+    from genreid.generation.swapping import Swapper
 
 __version__ = "0.1.0"
 
-__all__ = ["Embedder", "FeatureSet", "Renderer", "__version__", "load_dataset", "rank", "rank_from_distances"]
+__all__ = [
+    "Embedder",
+    "FeatureSet",
+    "Renderer",
+    "Swapper",
+    "__version__",
+    "load_dataset",
+    "rank",
+    "rank_from_distances",
+]
 
 _HOMES = {
     "Embedder": "genreid.features.embedder",
     "FeatureSet": "genreid.features.feature_set",
     "Renderer": "genreid.generation.renderer",
+    "Swapper": "genreid.generation.swapping",
     "load_dataset": "genreid.data.load",
     "rank": "genreid.evaluation.ranking",
     "rank_from_distances": "genreid.evaluation.ranking",

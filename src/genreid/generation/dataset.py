@@ -46,11 +46,11 @@ COLUMNS = (
     "structure_camid",
 )
 """Columns of manifest.csv; both real images are named relative to their own data set."""
-QUALITY = 95
+_QUALITY = 95
 """Of the JPEG files."""
-MAX_CODES = 4 << 30
+_MAX_CODES = 4 << 30
 """Bytes of appearance codes that are kept, so that every image is encoded once."""
-VERSION = 1
+_VERSION = 1
 """Grows when the same settings give other pictures."""
 
 
@@ -156,7 +156,7 @@ class _Workshop:
         """Encode every appearance once, if each is wanted once at least and all of them fit."""
         count = len(self.people.images.usable)
         width = STRIPES * self.swapper.networks.appearance.feature_channels
-        if count > pictures or 4 * count * width > MAX_CODES:
+        if count > pictures or 4 * count * width > _MAX_CODES:
             return
         codes = torch.empty(count, width, device=self.swapper.compute.device)
         with progress_of("encoding appearances", count, shown=shown) as advance:
@@ -214,7 +214,7 @@ def _write_picture(path: Path, image: NDArray[np.uint8]) -> None:
     """Write one picture, whole or not at all."""
     encoded = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(
-        encoded, format="JPEG", quality=QUALITY
+        encoded, format="JPEG", quality=_QUALITY
     )
     write_whole(path, encoded.getvalue())
 
@@ -241,14 +241,14 @@ def _settings(swapper: Swapper, people: People, order: DatasetOrder) -> dict[str
     """Return everything that decides the pictures."""
     height, width = swapper.size
     return {
-        "version": VERSION,
+        "version": _VERSION,
         "networks": _fingerprint(swapper.networks),
         "people": people.images.fingerprint,
         "readable": len(people.images.usable),
         "seed": order.seed,
         "height": height,
         "width": width,
-        "quality": QUALITY,
+        "quality": _QUALITY,
     }
 
 

@@ -106,16 +106,8 @@ def planned_block(people: People, seed: int, block: int) -> list[Planned]:
     ]
 
 
-def camera_in_name(sample: Sample) -> int:
-    """Return the camera as a file's name in Market-1501's style can have it: 0 where nobody knows it.
-
-    Args:
-        sample: A real image.
-    """
-    return 0 if sample.training_camid == UNKNOWN_CAMID else sample.training_camid
-
-
 def _planned(number: int, appearance: Sample, structure: Sample) -> Planned:
-    """Name a picture as Market-1501 does: the person of the appearance, the camera of the structure."""
-    name = f"{appearance.pid:04d}_c{camera_in_name(structure)}s1_{number:06d}_00.jpg"
-    return Planned(number, name, appearance, structure)
+    """Name a picture as Market-1501 does, with the appearance's person and the structure's camera."""
+    # 0 stands for a camera that nobody knows: the name must have one
+    camera = 0 if structure.training_camid == UNKNOWN_CAMID else structure.training_camid
+    return Planned(number, f"{appearance.pid:04d}_c{camera}s1_{number:06d}_00.jpg", appearance, structure)

@@ -176,7 +176,7 @@ class Swapper:
         """Return pictures as uint8 [N, 3, H, W] of the networks' size on the device."""
         given = pictures
         if isinstance(pictures, np.ndarray):  # a copy of one that is read-only, which torch does not know
-            given = torch.from_numpy(np.require(pictures, requirements="CW"))
+            given = torch.from_numpy(np.require(pictures, requirements=["C", "W"]))
         if isinstance(given, Tensor) and given.dtype == torch.uint8 and given.shape[1:] == (3, *self.size):
             return given.to(self.compute.device)
         arrays = [read_at_size(cast(NDArray[np.uint8], picture), self.size) for picture in pictures]

@@ -31,16 +31,19 @@ def drawn(count: int, seed: int) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (count, 3, *SIZE), dtype=np.uint8)
 
 
-def one_swap(networks: DgnetNetworks, appearance: np.ndarray, structure: np.ndarray) -> np.ndarray:
+def one_swap(
+    networks: DgnetNetworks, appearance: NDArray[np.uint8], structure: NDArray[np.uint8]
+) -> NDArray[np.float64]:
     """G(E_s(x_s), E_a(x_a)) of one pair, from the definition of the normalised space."""
 
-    def normalised(image: np.ndarray) -> Tensor:
+    def normalised(image: NDArray[np.uint8]) -> Tensor:
         return torch.from_numpy(((image / 255 - MEAN) / STD)[None]).float()
 
     with torch.no_grad():
         code = networks.appearance(normalised(appearance)).code
         made = networks.decoder(networks.structure(normalised(structure)), code)[0].double().numpy()
-    return np.clip(np.round((made * STD + MEAN) * 255), 0, 255)
+    shown: NDArray[np.float64] = np.clip(np.round((made * STD + MEAN) * 255), 0, 255)
+    return shown
 
 
 def test_a_swap_is_one_ones_structure_in_the_others_appearance(swapper: Swapper) -> None:
