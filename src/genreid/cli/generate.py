@@ -97,9 +97,7 @@ def _check_combination(options: argparse.Namespace) -> None:
         raise ValueError(msg)
     needed = {"--grid": ["appearance", "structure"], "--interpolate": [options.interpolate]}.get(made)
     if needed and options.count is not None and all(getattr(options, name) for name in needed):
-        msg = (
-            f"genreid generate {made}: --count is how many are drawn; all images are given, leave it out"
-        )
+        msg = f"genreid generate {made}: --count is how many are drawn; all images are given, leave it out"
         raise ValueError(msg)
 
 
