@@ -1,4 +1,4 @@
-"""`genreid train dgnet` on drawn people, as a user types it: whole, stopped and resumed, every way to feed."""
+"""`genreid train dgnet` on drawn people, as a user types it: whole, stopped, resumed, every way to feed."""
 
 import contextlib
 import io

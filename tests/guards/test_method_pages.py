@@ -1,0 +1,132 @@
+"""The pages of docs/methods tell the truth: what they name is there; settings have the values they say."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from genreid.recipes.dgnet import RECIPES
+from genreid.training.config_file import config_to_dict
+from genreid.training.run_folder import flatten
+from tests.guards.tree import PACKAGE, ROOT
+
+PAGES = sorted((ROOT / "docs" / "methods").glob("*.md"))
+DGNET = ROOT / "docs" / "methods" / "dgnet.md"
+REFERENCE = re.compile(r"^([\w/]+\.py)(?::\s+(\w[\w.,\s]*))?$")
+"""`file.py` or `file.py: name, Class.method`."""
+
+
+def code_of(page: Path) -> list[str]:
+    """What stands in backticks, also across the end of a line."""
+    text = re.sub(r"^    .*$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return [re.sub(r"\s+", " ", code) for code in re.findall(r"`([^`]+)`", text)]
+
+
+def names_in(file: Path) -> set[str]:
+    """Functions, classes and `Class.method` or `Class.field` of a module."""
+    found = set()
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            for item in node.body:
+                if isinstance(item, ast.FunctionDef):
+                    found.add(f"{node.name}.{item.name}")
+                elif isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
+                    found.add(f"{node.name}.{item.target.id}")
+    return found
+
+
+def wrong_references(page: Path) -> Iterator[str]:
+    for code in code_of(page):
+        match = REFERENCE.match(code)
+        if match is None:
+            continue
+        file = next((root / match[1] for root in (PACKAGE, ROOT) if (root / match[1]).exists()), None)
+        if file is None:
+            yield f"{match[1]} is not there"
+            continue
+        wanted = {name.strip() for name in (match[2] or "").split(",") if name.strip()}
+        yield from (f"{match[1]} has no {name}" for name in sorted(wanted - names_in(file)))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_a_page_names_is_there(page: Path) -> None:
+    wrong = list(wrong_references(page))
+    assert not wrong, f"{page.name} names what does not exist (renamed?): {wrong}"
+
+
+def test_a_wrong_name_is_seen(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "`losses/teacher.py: primary_loss,\nother_loss` `losses/nothing.py` `losses/teacher.py`\n"
+        "`training/dgnet_config.py: DgnetWeights.by_term, DgnetWeights.gone`\n",
+        encoding="utf-8",
+    )
+    assert list(wrong_references(page)) == [
+        "losses/teacher.py has no other_loss",
+        "losses/nothing.py is not there",
+        "training/dgnet_config.py has no DgnetWeights.gone",
+    ]
+
+
+# DG-Net's tables of settings
+
+
+def settings() -> dict[str, dict[str, str]]:
+    """Every setting of every recipe, as the page writes it."""
+    return {
+        recipe: {name: written(value) for name, value in flatten(config_to_dict(make())).items()}
+        for recipe, make in RECIPES.items()
+    }
+
+
+def written(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def said() -> Iterator[tuple[str, str, str]]:
+    """Setting, recipe and value of each cell of the tables that begin with `setting`."""
+    recipes: list[str] = []
+    for line in DGNET.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
+        if cells and cells[0] == "setting":
+            recipes = [cell.strip("`") for cell in cells]
+        elif not cells:
+            recipes = []
+        elif recipes and not set(line) <= set("|-"):
+            for recipe, cell in zip(recipes, cells, strict=True):
+                if recipe in RECIPES:
+                    yield cells[0].strip("`"), recipe, cell.strip("`")
+
+
+def test_settings_have_the_values_that_the_page_says() -> None:
+    true = settings()
+    cells = list(said())
+    assert len(cells) > 100, "the tables are not recognised"
+    wrong = [
+        f"{name} of {recipe}: {value} on the page, {true[recipe].get(name)} in the recipe"
+        for name, recipe, value in cells
+        if true[recipe].get(name) != numbered(value)
+    ]
+    assert not wrong, f"docs/methods/dgnet.md: {wrong}"
+
+
+def numbered(value: str) -> str:
+    """Numbers as Python writes them: 0.0001 as 0.0001, 5e-4 as 0.0005."""
+    try:
+        return value if value.isdigit() else str(float(value))
+    except ValueError:
+        return value
+
+
+def test_every_point_on_which_the_papers_text_differs_is_on_the_page() -> None:
+    true = settings()
+    listed = {name for name, recipe, _ in said() if recipe == "paper_text"}
+    different = {name for name, value in true["published"].items() if value != true["paper_text"][name]}
+    assert different <= listed, f"docs/methods/dgnet.md says nothing of {sorted(different - listed)}"
+    weights = {name for name in true["published"] if name.startswith("training.weights.")}
+    assert weights <= listed, f"docs/methods/dgnet.md says nothing of {sorted(weights - listed)}"
