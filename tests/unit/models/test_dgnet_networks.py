@@ -96,8 +96,14 @@ def test_structure_encoder_against_the_oracle(aspp: bool, size: tuple[int, int])
 def test_decoder_against_the_oracle() -> None:
     network = Decoder(DecoderConfig(mlp_width=5), 8, 3).double()
     fill(network, "decoder")
+    with torch.no_grad():
+        for number, norm in enumerate(network.norms):
+            norm.get_parameter("gamma").copy_(normal(f"gamma/{number}", 4 // (number + 1)).abs() + 1)
+        network.paint.bias.zero_()  # type: ignore[union-attr]
     structure, appearance = normal("structure", 2, 8, 6, 5), normal("appearance", 2, 12)
     expected = oracle.decoder(weights_of(network), structure, appearance)
+    assert expected.min() < -1  # unbounded, on both sides
+    assert expected.max() > 1
     torch.testing.assert_close(network(structure, appearance), expected, rtol=1e-8, atol=1e-8)
 
 
