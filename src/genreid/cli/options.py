@@ -237,8 +237,9 @@ def _parser(
         section = parser.add_argument_group(group.title)
         for option in group.options:
             text = option.help.replace("%", "%%")
+            switch: dict[str, Any] = {"nargs": "?", "const": True} if option.expected is bool else {}
             section.add_argument(
-                option.flag, type=_parsed_as(option.expected), help=text, metavar=option.metavar
+                option.flag, type=_parsed_as(option.expected), help=text, metavar=option.metavar, **switch
             )
     return parser
 

@@ -1,4 +1,4 @@
-"""`genreid train METHOD`: trains a network on labelled images."""
+"""`genreid train METHOD`: trains a network on the images of one data set."""
 
 import sys
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from genreid.cli.main import EXIT_INTERRUPTED
 METHODS = {
     "baseline": "a backbone that classifies the people of the training set",
     "dgnet": "DG-Net: learns to tell people apart and to draw them in each other's clothes",
+    "cluster": "Cluster Contrast: learns from unlabelled images, by clustering them again and again",
 }
 """Method -> what it trains."""
 
@@ -30,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
     if argv[0] not in METHODS:
         msg = f"genreid train: unknown method {argv[0]!r}; there is {', '.join(METHODS)}"
         raise ValueError(msg)
-    return {"baseline": _baseline, "dgnet": _dgnet}[argv[0]](argv[1:])
+    return {"baseline": _baseline, "dgnet": _dgnet, "cluster": _cluster}[argv[0]](argv[1:])
 
 
 def _baseline(argv: Sequence[str]) -> int:
@@ -70,4 +71,24 @@ def _dgnet(argv: Sequence[str]) -> int:
         default_recipe="published",
     )
     outcome = train_dgnet(arguments.job, arguments.run, arguments.config)
+    return EXIT_INTERRUPTED if outcome is Outcome.INTERRUPTED else 0
+
+
+def _cluster(argv: Sequence[str]) -> int:
+    """Train Cluster Contrast."""
+    from genreid.cli.options import parse_training  # noqa: PLC0415 - `genreid --help` stays quick
+    from genreid.pipelines.train_cluster import ClusterJob, train_cluster  # noqa: PLC0415
+    from genreid.recipes.cluster import RECIPES  # noqa: PLC0415
+    from genreid.training.configs import ClusterConfig  # noqa: PLC0415
+    from genreid.training.loop import Outcome  # noqa: PLC0415
+
+    arguments = parse_training(
+        ClusterConfig,
+        RECIPES,
+        argv,
+        job_type=ClusterJob,
+        prog="genreid train cluster",
+        default_recipe="paper",
+    )
+    outcome = train_cluster(arguments.job, arguments.run, arguments.config)
     return EXIT_INTERRUPTED if outcome is Outcome.INTERRUPTED else 0

@@ -18,7 +18,9 @@ from genreid.masks.blazepose import load_blazepose
 from genreid.masks.make import make_masks
 from genreid.models.backbone import ReidNetwork
 from genreid.models.crgan import CameraDiscriminator, Generator
+from genreid.pipelines.train_cluster import pids_of, run_cluster
 from genreid.training.checkpoint import load_newest
+from genreid.training.cluster_stage import ClusterBench
 from genreid.training.config_file import (
     config_from_dict,
     config_to_dict,
@@ -47,6 +49,8 @@ from genreid.training.run_options import RunOptions
 
 logger = logging.getLogger(__name__)
 
+ThenName = Literal["none", "cluster"]
+"""What follows the paper's three stages."""
 GENERATORS = ("crgan", "crgan_single")
 """Renderers that stage II trains."""
 SHEET_COLUMNS = 12
@@ -83,6 +87,16 @@ class AdaptJob:
     """Another run whose stage I (and nothing else) is taken over."""
     parser_model: Path | None = None
     """File of the person-mask network, where it cannot be fetched; see `genreid mask --help`."""
+    then: ThenName = "none"
+    """A fourth stage, on the target's own images: cluster = Cluster Contrast; none: the paper's three."""
+    diagnose: bool = False
+    """--then cluster: say how pure the clusters are; not to be used for choosing anything."""
+
+    def __post_init__(self) -> None:
+        """Refuse what would do nothing."""
+        if self.diagnose and self.then != "cluster":
+            msg = f"--diagnose looks at the clusters of --then cluster, got --then {self.then}"
+            raise ValueError(msg)
 
 
 class RecordedRun(NamedTuple):
@@ -204,7 +218,24 @@ def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, session: Session, log
         _save_pictures(session.run / "images" / "renderings.png", renderer, domains, bench)
 
     # Stage III: D_id learns from renderings made on the fly.
-    return run_stage(finetuning_stage(bench, domains, reid, renderer), session, log)
+    if not run_stage(finetuning_stage(bench, domains, reid, renderer), session, log):
+        return False
+
+    # And then, if asked for: the network goes on with the target's own images.
+    return job.then == "none" or run_cluster(
+        _cluster_bench(job, inputs, domains, bench),
+        lambda backbone: backbone.load_state_dict(reid.backbone.state_dict()),
+        session,
+        log,
+    )
+
+
+def _cluster_bench(job: AdaptJob, inputs: _Inputs, domains: Domains, bench: Workbench) -> ClusterBench:
+    """Gather what Cluster Contrast learns from: the target's images, whether or not they have masks."""
+    images = replace(domains.target, masks=None, usable=domains.target.bank.readable_indices)
+    backbone = replace(bench.config.backbone, weights="none", dropout=0.0, bottleneck=0)
+    pids = pids_of(inputs.target.train) if job.diagnose else None
+    return ClusterBench(backbone, bench.config.cluster, images, pids, bench.seed, bench.compute)
 
 
 def _read_inputs(job: AdaptJob, held_out: int) -> _Inputs:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from genreid.models.backbone import BackboneConfig
 from genreid.models.crgan import CameraDiscriminatorConfig, DomainDiscriminatorConfig, GeneratorConfig
+from genreid.recipes import cluster
 from genreid.training.camera_step import CameraConfig
 from genreid.training.configs import AdaptConfig, FinetuningConfig, ImageConfig
 from genreid.training.crgan_step import RenderingConfig, RenderingWeights
@@ -58,6 +59,7 @@ def compact() -> AdaptConfig:
             sgd=SgdConfig(backbone_rate=0.003, classifier_rate=0.03, drop_at=(0.6,)),
             label_smoothing=0.1,
         ),
+        cluster=cluster.compact().cluster,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 from genreid.models.backbone import BackboneConfig
 from genreid.models.crgan import CameraDiscriminatorConfig, DomainDiscriminatorConfig, GeneratorConfig
 from genreid.training.camera_step import CameraConfig
+from genreid.training.cluster_config import ClusterTraining
 from genreid.training.crgan_step import RenderingConfig
 from genreid.training.identity_step import IdentityConfig
 from genreid.training.optimizers import SgdConfig
@@ -41,6 +42,18 @@ class BaselineConfig:
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     """Backbone and its weights."""
     identity: IdentityConfig = field(default_factory=IdentityConfig)
+    """Training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterConfig:
+    """`genreid train cluster`: Cluster Contrast on the unlabelled images of one data set."""
+
+    image: ImageConfig = field(default_factory=lambda: ImageConfig(height=256, width=128))
+    """Image size."""
+    backbone: BackboneConfig = field(default_factory=lambda: BackboneConfig(last_stride=1))
+    """Backbone and its weights; with --init the weights are that run's, and the backbone must be the same."""
+    cluster: ClusterTraining = field(default_factory=ClusterTraining)
     """Training."""
 
 
@@ -85,6 +98,8 @@ class AdaptConfig:
     """Stage II: G and D_d."""
     stage3: FinetuningConfig = field(default_factory=FinetuningConfig)
     """Stage III: D_id on renderings."""
+    cluster: ClusterTraining = field(default_factory=ClusterTraining)
+    """After stage III, with `--then cluster`: Cluster Contrast on the target's images."""
 
     @property
     def baseline(self) -> BaselineConfig:

@@ -26,6 +26,7 @@ from genreid.models.dgnet import (
     StructureEncoder,
     build_appearance_encoder,
 )
+from genreid.models.neck import NeckConfig, build_neck_network
 from genreid.training.checkpoint import Checkpoint, checkpoint_folders, load_newest
 from genreid.training.config_file import (
     ConfigT,
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
-STAGE_FOLDERS = {"pretrained": "identity", "adapted": "finetuning"}
-"""`--stage` of the FEATURE OPTIONS -> the stage of training whose network it means."""
+STAGE_FOLDERS = {"pretrained": ("identity",), "adapted": ("taudl", "cluster", "finetuning")}
+"""`--stage` of the FEATURE OPTIONS -> the stages of training whose network it means, the last first."""
 
 APPEARANCE_STAGES = ("offline", "dgnet")
 """Stages of training that hold an E_a, the last first."""
@@ -185,12 +186,16 @@ def load_reid_network(run: Path, stage: str | None = None) -> LoadedNetwork:
         ValueError: If there is no such network; the message says what is there.
     """
     for name in ("adapted", "pretrained") if stage is None else (stage,):
-        checkpoint = load_newest(run / "checkpoints" / STAGE_FOLDERS[name])
-        if checkpoint is not None:
-            return LoadedNetwork(
-                rebuild_reid_network(checkpoint), _size(checkpoint), name, checkpoint.state.step
-            )
-    known = [name for name, folder in STAGE_FOLDERS.items() if (run / "checkpoints" / folder).exists()]
+        for folder in STAGE_FOLDERS[name]:
+            checkpoint = load_newest(run / "checkpoints" / folder)
+            if checkpoint is not None:
+                network = rebuild_reid_network(checkpoint)
+                return LoadedNetwork(network, _size(checkpoint), name, checkpoint.state.step)
+    known = [
+        name
+        for name, folders in STAGE_FOLDERS.items()
+        if any((run / "checkpoints" / folder).exists() for folder in folders)
+    ]
     remedy = "make one with `genreid train baseline` or `genreid adapt`"
     if has_dgnet(run):
         remedy = "leave out --stage for DG-Net's own network"
@@ -204,7 +209,7 @@ def rebuild_reid_network(checkpoint: Checkpoint) -> ReidNetwork:
     """Build the re-id network of a checkpoint and load its weights.
 
     Args:
-        checkpoint: Of stage `identity` or `finetuning`.
+        checkpoint: Of stage `identity`, `finetuning`, `cluster` or `taudl`.
 
     Returns:
         The network in evaluation mode, channels last.
@@ -214,7 +219,10 @@ def rebuild_reid_network(checkpoint: Checkpoint) -> ReidNetwork:
     config = config_from_dict(
         BackboneConfig, {**config_to_dict(BackboneConfig()), **facts["backbone"], "weights": "none"}
     )
-    network = build_reid_network(config, facts["num_classes"])
+    if "neck" in facts:
+        network: ReidNetwork = build_neck_network(config, _config_of(NeckConfig(), facts["neck"]))
+    else:
+        network = build_reid_network(config, facts["num_classes"])
     network.load_state_dict(checkpoint.network("identity"))
     return network.to(memory_format=torch.channels_last).eval()
 
