@@ -25,6 +25,10 @@ STAGES = {
     "dgnet": Explanation(
         "DG-Net", "Two encoders, a decoder and a discriminator learn to recognise and to generate together."
     ),
+    "cluster": Explanation(
+        "Clustering", "The re-id network learns from groups that it finds among the target's own images."
+    ),
+    "cluster_rounds": Explanation("Rounds of clustering", "What was found at the begin of each round."),
     "offline": Explanation(
         "Offline feeding",
         "A new appearance encoder learns from real images and those of the finished generator.",
@@ -45,6 +49,7 @@ TERMS = {
     "": {
         "identity": "Cross-entropy of the people's names; lower is better.",
         "accuracy": "Share of the batch that is classified rightly; higher is better.",
+        "contrast": "Does an image lie near its own group, and far from the others? Lower is better.",
         "adversarial": "What the generator pays when its pictures look made up.",
         "itself": "Reconstruction from the image's own codes (eq. 1).",
         "same_person": "Reconstruction with the appearance of another image of the person (eq. 2).",

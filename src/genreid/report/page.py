@@ -221,7 +221,7 @@ def render(runs: Sequence[RunFolder]) -> str:
         The page.
     """
     book = PictureBook()
-    results = [_results(table, book) for table in result_tables(runs)]
+    results = [_results(table, book, alone=len(runs) == 1) for table in result_tables(runs)]
     sheets = _sheet_groups(runs, book)
     pictures = [sheet.picture for group in sheets for sheet in group.sheets]
     pictures += [query.picture for result in results for query in result.queries]
@@ -267,25 +267,26 @@ def _is_picture(value: object) -> bool:
     return isinstance(value, Picture)
 
 
-def _results(table: ResultTable, book: PictureBook) -> Results:
-    """Return a table with its curves and lists."""
+def _results(table: ResultTable, book: PictureBook, *, alone: bool) -> Results:
+    """Return a table with its curves and lists; rows of the only run do not name it."""
+    labels = [row.title if alone else row.label for row in table.rows]
     curves = [
-        Curve(row.label, tuple(Point(k, 100 * y) for k, y in enumerate(row.record.cmc, start=1)), stroke)
-        for stroke, row in enumerate(table.rows)
+        Curve(label, tuple(Point(k, 100 * y) for k, y in enumerate(row.record.cmc, start=1)), stroke)
+        for stroke, (label, row) in enumerate(zip(labels, table.rows, strict=True))
     ]
     first = "; ".join(f"{curve.label}: {curve.points[0].y:.1f} % at rank 1" for curve in curves)
     return Results(
         table,
         cmc_chart(curves, f"CMC curves. {first}."),
         _legend(curves),
-        _queries(table.rows[:MOST_STRIPS], book),
+        _queries(list(zip(labels, table.rows, strict=True))[:MOST_STRIPS], book),
         sum(bool(row.record.lists) for row in table.rows[MOST_STRIPS:]),
     )
 
 
-def _queries(rows: Sequence[Row], book: PictureBook) -> tuple[Query, ...]:
+def _queries(rows: Sequence[tuple[str, Row]], book: PictureBook) -> tuple[Query, ...]:
     """Return some queries, evenly spaced among those that the rows remember, and what the rows found."""
-    found = {item.row: item for row in rows for item in row.record.lists}
+    found = {item.row: item for _, row in rows for item in row.record.lists}
     count = max(FEWEST_QUERIES, MOST_LISTS // max(1, len(rows)))
     return tuple(
         Query(
@@ -298,11 +299,11 @@ def _queries(rows: Sequence[Row], book: PictureBook) -> tuple[Query, ...]:
     )
 
 
-def _strips(query: int, rows: Iterable[Row], book: PictureBook) -> tuple[Strip, ...]:
+def _strips(query: int, rows: Sequence[tuple[str, Row]], book: PictureBook) -> tuple[Strip, ...]:
     """Return what several rows found for one query."""
     return tuple(
-        Strip(row.label, found, tuple(_hit(image, book) for image in found.images))
-        for row in rows
+        Strip(label, found, tuple(_hit(image, book) for image in found.images))
+        for label, row in rows
         for found in row.record.lists
         if found.row == query
     )

@@ -16,6 +16,11 @@ PARTS = ("job.json", "config.yaml", "metrics.jsonl", "checkpoints", "images", FO
 """What a run folder may hold; one of these makes a folder a run."""
 _LARGEST_TEXT = 1_000_000
 _FOLDER_KEYS = ("source", "target", "data")
+_METHODS = {
+    "dgnet": "DG-Net: recognition and generation together",
+    "cluster": "Clustering: learning from unlabelled images",
+    "baseline": "Baseline: classification of labelled people",
+}
 _NO_OPTIONS = {"version", "torch", "commit"}
 
 
@@ -66,17 +71,24 @@ class RunFolder:
         """What trained it, in words."""
         if "renderer" in self.job:
             return "CR-GAN: adaptation to an unlabelled target"
-        if any(stage.name == "dgnet" for stage in self.stages) or "appearance.head_width" in self.settings:
-            return "DG-Net: recognition and generation together"
-        return "Baseline: classification of labelled people" if "data" in self.job else "Training"
+        return _METHODS.get(self._trained, "Training")
+
+    @property
+    def _trained(self) -> str:
+        """METHOD of `genreid train`; empty if the folder does not tell."""
+        names = {stage.name for stage in self.stages}
+        if "dgnet" in names or "appearance.head_width" in self.settings:
+            return "dgnet"
+        if "cluster" in names:
+            return "cluster"
+        return "baseline" if "data" in self.job else ""
 
     @property
     def command(self) -> str:
         """A command line that does the run again, as far as the folder tells; empty if it does not."""
-        if not self.job:
+        if "renderer" not in self.job and not self._trained:
             return ""
-        method = "dgnet" if self.method.startswith("DG-Net") else "baseline"
-        words = ["genreid", "adapt"] if "renderer" in self.job else ["genreid", "train", method]
+        words = ["genreid", "adapt"] if "renderer" in self.job else ["genreid", "train", self._trained]
         for name, value in self.job.items():
             if name not in _NO_OPTIONS and isinstance(value, str | int | float) and value != "":
                 words += [f"--{name.replace('_', '-')}", str(value)]

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genreid.report.curves import MOST_POINTS, bulk_range, round_ticks, short_number, smooth, thin_out
@@ -17,6 +17,7 @@ def points(values: list[float]) -> list[Point]:
     return [Point(20 * (row + 1), value) for row, value in enumerate(values)]
 
 
+@settings(deadline=None)
 @given(VALUES, st.floats(0, 1))
 def test_the_running_mean_is_one(values: list[float], share: float) -> None:
     half = int(share * len(values) / 2)
@@ -48,6 +49,7 @@ def test_few_points_all_stay(count: int) -> None:
     assert thin_out(few) == few
 
 
+@settings(deadline=None)
 @given(st.floats(-1e30, 1e30), st.floats(-1e30, 1e30), st.integers(2, 8))
 def test_ticks_enclose_the_range(one: float, other: float, about: int) -> None:
     low, high = min(one, other), max(one, other)
