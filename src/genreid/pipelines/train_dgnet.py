@@ -10,6 +10,7 @@ from genreid.data.reader_options import ReaderOptions
 from genreid.data.training_people import training_people
 from genreid.models.backbone import ReidNetwork
 from genreid.models.dgnet import AppearanceEncoder, Decoder, DgnetNetworks, StructureEncoder
+from genreid.pipelines.generate_sheets import SwapSheetOptions, picture_grid
 from genreid.training.checkpoint import load_newest
 from genreid.training.dgnet_config import DgnetConfig
 from genreid.training.dgnet_stage import DgnetBench, dgnet_stage, offline_stage
@@ -69,7 +70,16 @@ def train_dgnet(job: DgnetJob, options: RunOptions, config: DgnetConfig) -> Outc
     session = Session(job.out, options.seed, options.max_minutes)
     with RunLog(job.out) as log:
         finished = _run(job, bench, session, log)
+    if finished and config.training.generation:
+        _save_grid(job.out, options)
     return session.end(finished=finished)
+
+
+def _save_grid(run: Path, options: RunOptions) -> None:
+    """Keep a grid of swapped people in the run folder, for the eye."""
+    path = run / "images" / "grid.png"
+    if not path.exists():
+        picture_grid(run, SwapSheetOptions(seed=options.seed, out=path, device=options.device))
 
 
 def needs_teacher(config: DgnetConfig) -> bool:
