@@ -113,7 +113,7 @@ class _Modulation(torch.autograd.Function):
         return result.to(maps.dtype)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         """Return the gradients of the map, the scale and the shift."""
         maps, scale, mean, factor, slope = ctx.saved_tensors  # type: ignore[attr-defined]
@@ -158,7 +158,7 @@ def modulate_instances(maps: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     Returns:
         [B,C,H,W] in the type of `maps`.
     """
-    result: Tensor = _Modulation.apply(maps, at_least_float32(scale), at_least_float32(shift), False)  # type: ignore[no-untyped-call] # noqa: FBT003
+    result: Tensor = _Modulation.apply(maps, at_least_float32(scale), at_least_float32(shift), False)  # noqa: FBT003
     return result
 
 
@@ -197,7 +197,7 @@ class ImageLayerNorm(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Normalise `maps` [B,C,H,W]; the type stays."""
         scale, shift = at_least_float32(self.gamma), at_least_float32(self.beta)
-        result: Tensor = _Modulation.apply(maps, scale[None], shift[None], True)  # type: ignore[no-untyped-call] # noqa: FBT003
+        result: Tensor = _Modulation.apply(maps, scale[None], shift[None], True)  # noqa: FBT003
         return result
 
 
@@ -228,14 +228,13 @@ class AdaptiveResBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.channels = channels
         self.first = ReflectConv2d(channels, channels)
         self.second = ReflectConv2d(channels, channels)
 
     def forward(self, maps: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         """Refine `maps` [B,C,H,W]; `scale` and `shift` are [B,2C], one half for each AdaIN."""
-        first_scale, second_scale = scale.split(self.channels, dim=1)
-        first_shift, second_shift = shift.split(self.channels, dim=1)
+        first_scale, second_scale = scale.chunk(2, dim=1)
+        first_shift, second_shift = shift.chunk(2, dim=1)
         inner = leaky(modulate_instances(self.first(maps), first_scale, first_shift))
         return maps + modulate_instances(self.second(inner), second_scale, second_shift)
 

@@ -39,13 +39,13 @@ class DoublingConv2d(ReflectConv2d):
         if min(input.shape[2:]) < _SUBPIXEL_MIN_SIZE:
             return super().forward(F.interpolate(input, scale_factor=2, mode="nearest"))
         weight, bias = self.weight, cast(Tensor, self.bias)
-        padded, around_rows, around_columns = _Surroundings.apply(input)  # type: ignore[no-untyped-call]
+        padded, around_rows, around_columns = _Surroundings.apply(input)
         kernel = _fold(_fold(weight, dim=2), dim=4)  # [O,C,2,3,2,3]
         kernel = kernel.permute(2, 4, 0, 1, 3, 5).flatten(0, 2)  # [2*2*O,C,3,3]
         phases = F.conv2d(padded, kernel, bias.repeat(4))
         rows = _outermost(around_rows, weight, bias)
         columns = _outermost(around_columns, weight.transpose(2, 3), bias)
-        result: Tensor = _Assembled.apply(phases, rows, columns)  # type: ignore[no-untyped-call]
+        result: Tensor = _Assembled.apply(phases, rows, columns)
         return result
 
 
@@ -84,7 +84,7 @@ class _Surroundings(torch.autograd.Function):
         return padded, _widened(maps), _widened(maps.transpose(2, 3))
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(_ctx: FunctionCtx, padded: Tensor, around_rows: Tensor, around_columns: Tensor) -> Tensor:
         """Return the gradient of the map."""
         height, width = padded.shape[2] - 2, padded.shape[3] - 2
@@ -127,18 +127,18 @@ class _Assembled(torch.autograd.Function):
         """Interleave [B,2*2*O,h,w]; rows [B,O,2,2w], columns transposed [B,O,2,2h]."""
         batch, channels, height, width = phases.shape
         maps = _empty_map(phases, (batch, channels // 4, 2 * height, 2 * width))
-        _by_phase(maps).copy_(phases.permute(0, 2, 3, 1).unflatten(3, (2, 2, -1)))
+        _by_phase(maps).copy_(_apart(phases))
         maps[:, :, :: 2 * height - 1] = rows
         maps[:, :, :, :: 2 * width - 1] = columns.transpose(2, 3)
         return maps
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(_ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the gradients of phases, rows and columns; the corners belong to the columns."""
         batch, channels, height, width = gradient.shape
         phases = _empty_map(gradient, (batch, 4 * channels, height // 2, width // 2))
-        apart = phases.permute(0, 2, 3, 1).unflatten(3, (2, 2, -1))
+        apart = _apart(phases)
         apart.copy_(_by_phase(gradient))
         apart[:, 0, :, 0] = 0
         apart[:, -1, :, 1] = 0
@@ -150,9 +150,18 @@ class _Assembled(torch.autograd.Function):
         return phases, rows, columns
 
 
+def _apart(phases: Tensor) -> Tensor:
+    """Show a channels last [B,2*2*O,h,w] as [B,h,w,2,2,O]."""
+    batch, channels, height, width = phases.shape
+    pixels = phases.permute(0, 2, 3, 1).contiguous()  # a view: convolutions of channels last maps give such
+    return pixels.view(batch, height, width, 2, 2, channels // 4)
+
+
 def _by_phase(maps: Tensor) -> Tensor:
-    """Show [B,O,2h,2w] as [B,h,w,2,2,O]."""
-    return maps.permute(0, 2, 3, 1).unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).transpose(2, 3)
+    """Show a channels last [B,O,2h,2w] as [B,h,w,2,2,O]."""
+    batch, channels, height, width = maps.shape
+    pixels = maps.permute(0, 2, 3, 1).contiguous()
+    return pixels.view(batch, height // 2, 2, width // 2, 2, channels).transpose(2, 3)
 
 
 def _empty_map(like: Tensor, shape: tuple[int, int, int, int]) -> Tensor:
