@@ -42,6 +42,8 @@ def main(argv: Sequence[str]) -> int:
     from_files = arguments.run is None
     query, gallery = _from_files(arguments, options) if from_files else _from_run(arguments, options)
     rankings = _rank(query, gallery, rerank=arguments.rerank)
+    if not (from_files or arguments.rerank or arguments.no_record):
+        _record(arguments, rankings, query, gallery)
     if arguments.json:
         answer = {**_as_json(rankings), **_trial_as_json(arguments), **_reranking_as_json(arguments)}
         sys.stdout.write(json.dumps(answer, indent=2) + "\n")
@@ -95,6 +97,11 @@ def _arguments() -> argparse.ArgumentParser:
         help="re-rank by k-reciprocal neighbours (k1 20, k2 6, lambda 0.3), on the test set as a whole",
     )
     add("--json", action="store_true", help="print the figures as JSON, shares as fractions")
+    add(
+        "--no-record",
+        action="store_true",
+        help="do not keep the figures in RUN/evaluations for `genreid report` (re-ranked ones never are)",
+    )
     add_feature_options(parser)
     return parser
 
@@ -216,6 +223,30 @@ def _rank(query: "FeatureSet", gallery: "FeatureSet", *, rerank: bool) -> "dict[
     for name in names:
         rankings[name] = score(take_half(query, name), take_half(gallery, name))
     return rankings
+
+
+def _record(
+    arguments: argparse.Namespace,
+    rankings: "Mapping[str, Ranking]",
+    query: "FeatureSet",
+    gallery: "FeatureSet",
+) -> None:
+    """Keep the figures in the run folder, for `genreid report`; if it cannot be written to, say so."""
+    from genreid.features.halves import halves_in, take_half  # noqa: PLC0415 - `genreid --help` stays quick
+    from genreid.report.records import EvaluatedImages, evaluation_name, record_evaluation  # noqa: PLC0415
+
+    given = {name: getattr(arguments, name) for name in ("format", "pattern", "holdout", "split")}
+    images = EvaluatedImages(
+        folder=str(arguments.data), options={name: str(v) for name, v in given.items() if v is not None}
+    )
+    sets = {"both": (query, gallery)}
+    sets |= {half: (take_half(query, half), take_half(gallery, half)) for half in halves_in(query)}
+    try:
+        for part, ranking in rankings.items():
+            name = evaluation_name(images, sets[part][0].metadata)
+            record_evaluation(arguments.run, name, ranking, *sets[part], images)
+    except OSError as error:
+        logger.warning("the figures are not kept for `genreid report`: %s", error)
 
 
 def _as_json(rankings: "Mapping[str, Ranking]") -> dict[str, object]:
