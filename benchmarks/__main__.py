@@ -11,6 +11,7 @@ import sys
 
 BENCHMARKS = {
     "ranking": "CMC, mAP and mINP at Market-1501's size, against numpy.argsort of the same distances",
+    "neighbours": "clustering and re-ranking, step by step, up to 100,000 images",
     "masks": "person masks of drawn crops: images a second",
     "crgan_step": "one iteration of CR-GAN's stage II, against a literal one",
     "extraction": "images to embeddings: images a second",

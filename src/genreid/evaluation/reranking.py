@@ -13,11 +13,11 @@ Encodings are sparse and distances are made for some queries at a time, so memor
 images, not with its square. This module imports numba and faiss; import it only where lists are re-ranked.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from genreid.evaluation.matches import Labels
 from genreid.evaluation.ranking import Ranking, named_norms, rank_by_chunks
@@ -84,7 +84,7 @@ def rerank(query: FeatureSet, gallery: FeatureSet, config: RerankingConfig | Non
 
 def reranked_distances(
     query: NDArray[np.float32], gallery: NDArray[np.float32], config: RerankingConfig
-) -> Callable[[slice], NDArray[np.float32]]:
+) -> "Reranker":
     """Prepare re-ranked distances: find neighbours and encode.
 
     Memory: a copy of both embeddings, and some hundred bytes for each image.
@@ -95,7 +95,7 @@ def reranked_distances(
         config: The numbers.
 
     Returns:
-        A function that gives the distances d* of consecutive queries, float32 [q, G], 0 to 1.
+        A callable that gives the distances d* of consecutive queries, float32 [q, G], 0 to 1.
 
     Raises:
         ValueError: If the widths differ or a row is not finite.
@@ -111,24 +111,49 @@ def reranked_distances(
     neighbours = nearest(embedding, lists.columns)
     scale = farthest(embedding)
     codes = encode(embedding, neighbours, lists, scale)
-    encoded_queries, encoded_gallery = codes[: len(query)], codes[len(query) :].tocsc()
-    norms = np.einsum("nd,nd->n", embedding, embedding)
-    share = np.float32(config.original_weight)
-    factor = np.divide(share, np.maximum(scale, np.float32(1e-12)), dtype=np.float32)
+    return Reranker(embedding, len(query), codes, scale, config.original_weight)
 
-    def distances_of(chunk: slice) -> NDArray[np.float32]:
-        distances = embedding[chunk] @ embedding[len(query) :].T
-        jaccard = jaccard_distances(encoded_queries[chunk], encoded_gallery)
+
+class Reranker:
+    """Gives re-ranked distances d* of consecutive queries: `reranker(slice(0, 100))` is float32 [100, G]."""
+
+    def __init__(
+        self,
+        embedding: NDArray[np.float32],
+        queries: int,
+        codes: csr_array,
+        scale: NDArray[np.float32],
+        original_weight: float,
+    ) -> None:
+        """Keep what the distances are made of.
+
+        Args:
+            embedding: float32 [Q + G, D], queries before gallery.
+            queries: Q.
+            codes: Of `encode`, [Q + G, Q + G].
+            scale: Of `farthest`, float32 [Q + G].
+            original_weight: Lambda, 0 to 1.
+        """
+        self._query, self._gallery = embedding[:queries], embedding[queries:]
+        self._query_codes, self._gallery_codes = codes[:queries], codes[queries:].tocsc()
+        self._share = np.float32(original_weight)
+        norms = np.einsum("nd,nd->n", embedding, embedding)
+        self._query_norm, self._gallery_norm = norms[:queries], norms[queries:]
+        tiny = np.float32(1e-12)  # all images are the same one
+        self._factor = np.divide(self._share, np.maximum(scale[:queries], tiny), dtype=np.float32)
+
+    def __call__(self, chunk: slice) -> NDArray[np.float32]:
+        """Return the distances of the queries in `chunk` to the whole gallery, from 0 to 1."""
+        distances = np.asarray(self._query[chunk] @ self._gallery.T, np.float32)
+        jaccard = jaccard_distances(self._query_codes[chunk], self._gallery_codes)
         sparse = jaccard.indptr, jaccard.indices, jaccard.data
-        scales = norms[chunk], norms[len(query) :], factor[chunk]
+        scales = self._query_norm[chunk], self._gallery_norm, self._factor[chunk]
 
         def blend(first: int, last: int) -> None:
-            _blend(distances, scales, sparse, share, (first, last))
+            _blend(distances, scales, sparse, self._share, (first, last))
 
         in_threads(blend, len(distances))
-        return np.asarray(distances, np.float32)
-
-    return distances_of
+        return distances
 
 
 @compile_loop
