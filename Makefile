@@ -1,4 +1,4 @@
-# genreid: `make install`, `make test`, `make check`, `make bench`. Needs Python 3.11-3.13, make and pip; fetches the rest.
+# genreid: `make demo`, `make install`, `make test`, `make check`, `make bench`. Needs Python 3.11-3.13, make and pip; fetches the rest.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,9 +13,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 TEST_ENV := OMP_NUM_THREADS=1
 TEST_FLAGS := -n auto --maxprocesses=8 --dist=worksteal
 
-.PHONY: install test check bench lock api clean help
+.PHONY: demo install test check bench lock api clean help
 
 help:
+	@echo "make demo     both methods on drawn people, in some minutes (-> SEED=1 for other people)"
 	@echo "make install  set .venv up from requirements.lock"
 	@echo "make test     all tests (-> TESTS=tests/unit/data for some of them)"
 	@echo "make check    linter, formatter, types, guards"
@@ -24,6 +25,10 @@ help:
 	@echo "make api      write tests/guards/api_surface.json anew, after a public name was added"
 
 install: $(STAMP)
+
+SEED := 0
+demo: $(STAMP)
+	$(BIN)/genreid demo --seed $(SEED)
 
 $(STAMP): requirements.lock pyproject.toml $(if $(filter uv,$(UV)),,$(UV))
 	@test -n "$(PYTHON)" || { echo "genreid needs Python 3.11, 3.12 or 3.13: type make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 2; }

@@ -9,7 +9,7 @@ PAGE = ROOT / "docs" / "results.md"
 MEANINGS = {
     "direct": "stage I alone, trained on the source",
     "direct_lmp": "the same, local max pooling",
-    "bn_control": "direct, BN statistics re-estimated on 3,840 target images, no training",
+    "bn_control": "direct, BN statistics re-estimated on up to 3,840 target images, no training",
     "source_control": "direct, trained on with real source images for as long as stage III",
     "source_bn_control": "source_control, then BN as above",
     "crgan": "CR-GAN: stage III on renderings",
@@ -19,6 +19,10 @@ MEANINGS = {
     "cut_paste_bn": "cut_paste, then BN as above",
     "without_dual": "CR-GAN whose generator does not see the target image",
     "without_dual_bn": "without_dual, then BN as above",
+    "teacher": "DG-Net's teacher, on the people of the source",
+    "primary": "DG-Net, primary features, as the teacher",
+    "fine": "DG-Net, fine features",
+    "both": "DG-Net, primary and fine features",
 }
 """Row -> what it is."""
 COLUMNS = ("rank1", "mAP", "mAP_trapezoid", "mINP")
@@ -35,7 +39,7 @@ shared with other work. What was tried, and what the figures say: `docs/lab-note
 
 def page() -> str:
     """Return the whole page."""
-    files = sorted((ROOT / "results").glob("crgan-*.json"))
+    files = [*(ROOT / "results").glob("demo.json"), *sorted((ROOT / "results").glob("crgan-*.json"))]
     tables = [table(path.stem, json.loads(path.read_text(encoding="utf-8"))) for path in files]
     return "\n".join([INTRODUCTION, *tables])
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 VERBS = {
+    "demo": "both methods on drawn people in some minutes, with a table and a report",
     "data": "check a data set: counts, cameras, what is unreadable or misnamed",
     "mask": "make person masks for every image of a folder",
     "train": "train a network on labelled images",

@@ -20,6 +20,7 @@ from genreid.data.synthetic.person import build_person
 from genreid.data.synthetic.picture import Shot, Studio, over, person_of, take_picture
 from genreid.data.synthetic.plan import Synthesis, plan
 from genreid.data.synthetic.pose import strike_pose
+from genreid.data.synthetic.scenes import SCENE_WIDTH, Lamp, Window, light_on
 from genreid.data.synthetic.wardrobe import Garment, dress
 from genreid.data.synthetic.write import synthesize
 from genreid.masks.store import mask_path, read_mask
@@ -246,6 +247,28 @@ def test_domains_differ_in_light_and_tone() -> None:
     assert means["A"][0] - means["A"][2] > means["B"][0] - means["B"][2] + 10
     qualities = {domain: [place.look.quality for place in places] for domain, places in NETWORKS.items()}
     assert min(qualities["A"]) > max(qualities["B"])
+
+
+def test_a_lamp_lights_what_is_below_it() -> None:
+    lamps = (Lamp((2.0, 1.0, 0.5), 0.5), Lamp((1.0, 1.0, 1.0), 0.5))
+    wide = 65 / 128  # of a crop as high as the scene
+    below = Window((SCENE_WIDTH / 4 - wide / 2) / (SCENE_WIDTH - wide), 0.0, 1.0)
+    light = light_on(lamps, below, (128, 65))
+    assert light.shape == (65, 3)  # one column is at the lamp's middle
+    assert np.allclose(light[32], (2.0, 1.0, 0.5), atol=1e-3)
+    assert light[0, 0] == pytest.approx(2 ** np.exp(-((0.25 / 0.5) ** 2)), rel=1e-3)  # 32 columns off
+    assert np.allclose(light_on(lamps, Window(1.0, 0.0, 1.0), (128, 65)), 1, atol=1e-3)
+
+
+def test_people_are_lit_as_their_surroundings_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    studio, shot = Studio("B", 0, SIZE), Shot(3, 2, 0)
+    monkeypatch.setattr(pictures, "light_on", lambda *_: np.ones((SIZE[1], 3), np.float32))
+    unlit = take_picture(studio, shot)
+    monkeypatch.setattr(pictures, "light_on", lambda *_: np.full((SIZE[1], 3), 0.5, np.float32))
+    lit = take_picture(studio, shot)
+    assert np.array_equal(unlit.mask, lit.mask)
+    for part in (lit.mask == 1, lit.mask == 0):
+        assert lit.pixels[part].mean() < unlit.pixels[part].mean() - 10
 
 
 def test_a_broken_off_run_goes_on(written: Path, tmp_path: Path) -> None:

@@ -1,14 +1,15 @@
 """The two domains: a sunny market town (A) and a station and its streets after dark (B), six cameras each.
 
-A is bright, warm and sharp, with strong sun from one side; B is dim and of mixed lamps, hazy, soft and noisy
-behind strong JPEG compression. Each camera has its own scene, direction of view and colour, as real ones do.
+A is bright, warm and sharp, with strong sun from one side; B is dim, hazy and softer, and lit by lamps of
+many colours: each camera has a tone of its own, and within one people pass from one lamp's light into
+another's. So no single correction of B's colours, such as batch-norm statistics, makes it look like A.
 """
 
 from math import pi
 from types import MappingProxyType
 
 from genreid.data.synthetic.camera import Look
-from genreid.data.synthetic.scenes import Place
+from genreid.data.synthetic.scenes import Lamp, Place
 
 _FRONT_AND_BACK = (0.0, pi)
 _ACROSS = (pi / 2, -pi / 2)
@@ -149,12 +150,13 @@ STATION = (
         distance=6.0,
         headings=_FRONT_AND_BACK,
         light=(0.1, 0.98, 0.17),
-        ambient=0.6,
-        direct=0.3,
+        ambient=0.63,
+        direct=0.38,
         shadow=0.2,
         crowd=0.45,
         rail=None,
-        look=Look((0.84, 1.0, 0.93), 0.7, 0.88, 16, 0.95, 0.75, 6.0, 48),
+        look=Look((0.9, 1.0, 0.93), 0.81, 0.94, 12, 0.94, 0.8, 1.5, 80),
+        lamps=(Lamp((0.92, 1.09, 0.95), 0.8), Lamp((1.04, 1.04, 1.03), 0.8), Lamp((0.86, 0.86, 0.88), 0.8)),
     ),
     Place(
         wall="shutters",
@@ -172,12 +174,13 @@ STATION = (
         distance=9.0,
         headings=_ACROSS,
         light=(-0.5, 0.6, -0.3),
-        ambient=0.5,
-        direct=0.35,
+        ambient=0.56,
+        direct=0.41,
         shadow=0.25,
         crowd=0.3,
         rail=None,
-        look=Look((1.06, 0.84, 1.12), 0.8, 0.95, 10, 0.9, 0.65, 8.0, 45),
+        look=Look((1.06, 0.89, 1.06), 0.88, 0.99, 8, 0.91, 0.8, 1.5, 80),
+        lamps=(Lamp((1.13, 0.88, 1.04), 0.8), Lamp((0.86, 0.95, 1.13), 0.8)),
     ),
     Place(
         wall="concrete",
@@ -195,12 +198,13 @@ STATION = (
         distance=6.0,
         headings=_EVERY_WAY,
         light=(0.2, 0.95, -0.2),
-        ambient=0.52,
-        direct=0.3,
+        ambient=0.57,
+        direct=0.38,
         shadow=0.3,
         crowd=0.2,
         rail=None,
-        look=Look((1.1, 0.98, 0.66), 0.65, 0.88, 14, 0.95, 0.8, 7.0, 42),
+        look=Look((1.08, 0.99, 0.74), 0.78, 0.94, 10, 0.94, 0.8, 1.5, 80),
+        lamps=(Lamp((1.13, 1.01, 0.81), 0.8), Lamp((0.84, 0.84, 0.86), 0.8), Lamp((0.92, 1.08, 0.94), 0.8)),
     ),
     Place(
         wall="glass",
@@ -213,12 +217,13 @@ STATION = (
         distance=7.0,
         headings=_SLANTED,
         light=(0.5, 0.8, 0.3),
-        ambient=0.55,
-        direct=0.32,
+        ambient=0.59,
+        direct=0.39,
         shadow=0.2,
         crowd=0.4,
         rail=(140, 150, 160),
-        look=Look((0.78, 0.94, 1.16), 0.75, 0.9, 16, 0.92, 0.85, 7.0, 42),
+        look=Look((0.86, 0.96, 1.09), 0.85, 0.95, 12, 0.92, 0.8, 1.5, 80),
+        lamps=(Lamp((0.86, 0.97, 1.13), 0.8), Lamp((1.04, 1.04, 1.03), 0.8), Lamp((1.06, 0.92, 1.09), 0.8)),
     ),
     Place(
         wall="houses",
@@ -236,12 +241,13 @@ STATION = (
         distance=12.0,
         headings=_TOWARDS,
         light=(-0.7, 0.5, 0.3),
-        ambient=0.48,
-        direct=0.42,
+        ambient=0.55,
+        direct=0.46,
         shadow=0.3,
         crowd=0.3,
         rail=None,
-        look=Look((1.16, 0.92, 0.82), 0.7, 1.0, 12, 0.9, 0.7, 9.0, 45),
+        look=Look((1.13, 0.95, 0.85), 0.81, 1.02, 9, 0.91, 0.8, 1.5, 80),
+        lamps=(Lamp((1.14, 0.98, 0.84), 0.8), Lamp((0.81, 0.81, 0.87), 0.8), Lamp((1.13, 0.86, 0.86), 0.8)),
     ),
     Place(
         wall="brick",
@@ -259,12 +265,13 @@ STATION = (
         distance=8.0,
         headings=_AWAY,
         light=(0.3, 0.8, -0.4),
-        ambient=0.58,
-        direct=0.25,
+        ambient=0.62,
+        direct=0.34,
         shadow=0.2,
         crowd=0.35,
         rail=None,
-        look=Look((0.84, 0.98, 1.06), 0.6, 0.84, 20, 0.9, 0.8, 6.0, 46),
+        look=Look((0.9, 0.99, 1.02), 0.74, 0.91, 15, 0.91, 0.8, 1.5, 80),
+        lamps=(Lamp((0.9, 1.03, 1.07), 0.8), Lamp((0.86, 0.86, 0.86), 0.8), Lamp((1.09, 1.0, 0.9), 0.8)),
     ),
 )
 NETWORKS = MappingProxyType({"A": MARKET_TOWN, "B": STATION})

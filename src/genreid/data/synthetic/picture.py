@@ -16,7 +16,15 @@ from genreid.data.synthetic.mesh import FINER, Floats, Frame, Layer, View, as_la
 from genreid.data.synthetic.networks import NETWORKS
 from genreid.data.synthetic.person import build_person
 from genreid.data.synthetic.pose import strike_pose
-from genreid.data.synthetic.scenes import Place, Window, beside, look_through, paint_scene, window_of
+from genreid.data.synthetic.scenes import (
+    Place,
+    Window,
+    beside,
+    light_on,
+    look_through,
+    paint_scene,
+    window_of,
+)
 from genreid.data.synthetic.wardrobe import Person, dress
 
 Framing = Literal["whole", "cut off", "empty"]
@@ -94,7 +102,8 @@ def take_picture(studio: Studio, shot: Shot) -> Picture:
     )
     walk = _walk(studio, shot)
     scene = scene_of(studio, shot.camid)
-    picture = look_through(scene, beside(walk.window, random), studio.size)
+    window = beside(walk.window, random)
+    picture = look_through(scene, window, studio.size)
     covered = np.zeros(studio.size, np.float32)
     if shot.framing != "empty":
         frame = _frame(shot.framing, random)
@@ -107,6 +116,8 @@ def take_picture(studio: Studio, shot: Shot) -> Picture:
         picture, covered = over(picture, body), body.coverage
         for layer in before:
             picture, covered = over(picture, layer), covered * (1 - layer.coverage)
+    if place.lamps:
+        picture = picture * light_on(place.lamps, window, studio.size)
     return Picture(expose(picture, place.look, walk.moment, random), (covered >= 0.5).astype(np.uint8))
 
 

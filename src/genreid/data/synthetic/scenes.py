@@ -1,5 +1,6 @@
 """A camera's place: what it looks at, from where, in which light; and the wide picture crops are cut from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,19 @@ SCENE_SCALE = 1.5
 """Pixels of a scene for a pixel of a picture: crops are of 0.6 to 1 of its height."""
 _SOFT = 0.002
 """Scenes are a little out of focus: the camera looks at the people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lamp:
+    """A pool of coloured light that people pass through, or of shade.
+
+    Attributes:
+        gains: Factors of red, green, blue in its middle.
+        reach: Its size: the distance, over the scene's height, at which a third of it is left.
+    """
+
+    gains: tuple[float, float, float]
+    reach: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +56,7 @@ class Place:
         crowd: Chance that parts of another person are in the picture.
         rail: Colour of a railing before the people; None without.
         look: How the camera renders all this.
+        lamps: Pools of light, from left to right, evenly spread over the scene; they fall on people, too.
     """
 
     wall: str
@@ -60,6 +75,7 @@ class Place:
     crowd: float
     rail: Colour | None
     look: Look
+    lamps: tuple[Lamp, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +147,22 @@ def look_through(scene: Image.Image, window: Window, size: tuple[int, int]) -> F
         (size[1], size[0]), Image.Resampling.BILINEAR, box=(left, top, left + wide, top + tall)
     )
     return np.asarray(cut, np.float32)
+
+
+def light_on(lamps: Sequence[Lamp], window: Window, size: tuple[int, int]) -> Floats:
+    """Return the light that falls on each column of a crop, float32 [W,3], 1 = the place's own light.
+
+    Args:
+        lamps: Of the place.
+        window: Which part of the scene the crop shows.
+        size: Height and width of the crop.
+    """
+    wide = window.height * size[1] / size[0]
+    left = window.left * (SCENE_WIDTH - wide)
+    across = left + (np.arange(size[1], dtype=np.float32) + 0.5) * (wide / size[1])
+    light = np.zeros((size[1], 3), np.float32)
+    for number, lamp in enumerate(lamps):
+        middle = SCENE_WIDTH * (number + 0.5) / len(lamps)
+        share = np.exp(-(((across - middle) / lamp.reach) ** 2))
+        light += share[:, None] * np.log(np.asarray(lamp.gains, np.float32))
+    return np.exp(light, out=light)

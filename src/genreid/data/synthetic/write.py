@@ -20,7 +20,7 @@ from genreid.data.synthetic.plan import Planned, Synthesis, plan
 
 MANIFEST = "synthetic.json"
 """File in the data set's folder that says what it was made with."""
-VERSION = 1
+VERSION = 2
 """Grows when the same options give other pictures."""
 
 
