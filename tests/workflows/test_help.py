@@ -18,7 +18,8 @@ from genreid.cli.main import VERBS, main
 LIMIT_SECONDS = 0.4
 README = Path(__file__).resolve().parents[2] / "README.md"
 WITH_SUBCOMMANDS = {"data", "train"}
-HELPS = [[verb] for verb in VERBS] + [["data", "check"], ["data", "synthesize"], ["train", "baseline"]]
+HELPS = [[verb] for verb in VERBS] + [["data", "check"], ["data", "synthesize"]]
+HELPS += [["train", method] for method in ("baseline", "dgnet", "cluster", "taudl")]
 
 
 class Answer(NamedTuple):

@@ -1,4 +1,4 @@
-"""`genreid train cluster` and `genreid adapt --then cluster` on drawn people, as a user types them."""
+"""`genreid train cluster|taudl` and `genreid adapt --then ...` on drawn people, as a user types them."""
 
 import contextlib
 import io
@@ -173,12 +173,16 @@ def test_what_cannot_be_done_is_said(world: World, tmp_path: Path) -> None:
     assert empty.code == 2
 
 
-def test_adapt_goes_on_with_clusters(world: World, tmp_path: Path) -> None:
-    shorter = {name: value for name, value in TINY.items() if not name.startswith("cluster.clustering.min")}
+def adapt_words(world: World, run: Path) -> list[str]:
+    """The command line of `genreid adapt` without what follows its three stages."""
     stages = {f"stage{n}.{what}": "2" for n in ("1_identity", "3") for what in ("iterations", "batch")}
-    settings = [word for name, value in {**shorter, **stages}.items() for word in (f"--{name}", value)]
+    settings = [word for name, value in {**TINY, **stages}.items() for word in (f"--{name}", value)]
     data = ["--source", str(world.root / "source"), "--target", str(world.root / "target")]
-    words = ["adapt", *data, "--out", str(tmp_path / "run"), "--renderer", "none", *settings]
+    return ["adapt", *data, "--out", str(run), "--renderer", "none", *settings]
+
+
+def test_adapt_goes_on_with_clusters(world: World, tmp_path: Path) -> None:
+    words = adapt_words(world, tmp_path / "run")
     answer = genreid(*words, "--then", "cluster", "--diagnose")
     assert answer.code == 0, answer.err
     stages_seen = list(dict.fromkeys(line["stage"] for line in metrics(tmp_path / "run")))
@@ -189,6 +193,38 @@ def test_adapt_goes_on_with_clusters(world: World, tmp_path: Path) -> None:
     changed = genreid(*words)
     assert changed.code == 2
     assert "then: cluster there, none now" in changed.err
-    useless = genreid(*words[:-1], words[-1], "--diagnose")
+    useless = genreid(*words, "--diagnose")
     assert useless.code == 2
     assert "--then cluster, got --then none" in useless.err
+
+
+TAUDL = ["--taudl.iterations", "3", "--taudl.batch", "24", "--taudl.neck.width", "16"]
+
+
+def test_adapt_goes_on_with_tracklets(world: World, tmp_path: Path) -> None:
+    answer = genreid(*adapt_words(world, tmp_path / "run"), "--then", "taudl", *TAUDL)
+    assert answer.code == 0, answer.err
+    assert "TAUDL uses which images of one camera show one person" in answer.err
+    assert [line["stage"] for line in metrics(tmp_path / "run")] == ["identity", "finetuning", "taudl"]
+
+
+def test_taudl_alone_says_what_it_uses(world: World, whole: Path, tmp_path: Path) -> None:
+    target, run = str(world.root / "target"), tmp_path / "run"
+    settings = [
+        word
+        for name, value in TINY.items()
+        if not name.startswith("cluster")
+        for word in (f"--{name}", value)
+    ]
+    answer = genreid(
+        "train", "taudl", "--data", target, "--out", str(run), "--init", str(whole), *settings, *TAUDL
+    )
+    assert answer.code == 0, answer.err
+    assert "TAUDL uses which images of one camera show one person" in answer.err
+    assert "18 tracklets of 3 cameras" in answer.err
+    evaluated = genreid("evaluate", str(run), "--data", target, "--device", "cpu", "--json")
+    assert evaluated.code == 0, evaluated.err
+    assert "which images of one camera show one person" in evaluated.err
+    assert 0 <= json.loads(evaluated.out)["rank1"] <= 1
+    with pytest.raises(SystemExit):
+        genreid("train", "taudl", "--help")

@@ -9,6 +9,7 @@ METHODS = {
     "baseline": "a backbone that classifies the people of the training set",
     "dgnet": "DG-Net: learns to tell people apart and to draw them in each other's clothes",
     "cluster": "Cluster Contrast: learns from unlabelled images, by clustering them again and again",
+    "taudl": "TAUDL: learns across cameras, given which images of one camera show one person",
 }
 """Method -> what it trains."""
 
@@ -31,7 +32,8 @@ def main(argv: Sequence[str]) -> int:
     if argv[0] not in METHODS:
         msg = f"genreid train: unknown method {argv[0]!r}; there is {', '.join(METHODS)}"
         raise ValueError(msg)
-    return {"baseline": _baseline, "dgnet": _dgnet, "cluster": _cluster}[argv[0]](argv[1:])
+    methods = {"baseline": _baseline, "dgnet": _dgnet, "cluster": _cluster, "taudl": _taudl}
+    return methods[argv[0]](argv[1:])
 
 
 def _baseline(argv: Sequence[str]) -> int:
@@ -91,4 +93,24 @@ def _cluster(argv: Sequence[str]) -> int:
         default_recipe="paper",
     )
     outcome = train_cluster(arguments.job, arguments.run, arguments.config)
+    return EXIT_INTERRUPTED if outcome is Outcome.INTERRUPTED else 0
+
+
+def _taudl(argv: Sequence[str]) -> int:
+    """Train TAUDL."""
+    from genreid.cli.options import parse_training  # noqa: PLC0415 - `genreid --help` stays quick
+    from genreid.pipelines.train_taudl import TaudlJob, train_taudl  # noqa: PLC0415
+    from genreid.recipes.taudl import RECIPES  # noqa: PLC0415
+    from genreid.training.configs import TaudlConfig  # noqa: PLC0415
+    from genreid.training.loop import Outcome  # noqa: PLC0415
+
+    arguments = parse_training(
+        TaudlConfig,
+        RECIPES,
+        argv,
+        job_type=TaudlJob,
+        prog="genreid train taudl",
+        default_recipe="paper",
+    )
+    outcome = train_taudl(arguments.job, arguments.run, arguments.config)
     return EXIT_INTERRUPTED if outcome is Outcome.INTERRUPTED else 0

@@ -1,8 +1,9 @@
 """`genreid adapt`: from two folders of crops to an adapted re-id network (CR-GAN, algorithm 1)."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -18,7 +19,9 @@ from genreid.masks.blazepose import load_blazepose
 from genreid.masks.make import make_masks
 from genreid.models.backbone import ReidNetwork
 from genreid.models.crgan import CameraDiscriminator, Generator
-from genreid.pipelines.train_cluster import pids_of, run_cluster
+from genreid.pipelines.target_images import OwnImages, pids_of
+from genreid.pipelines.train_cluster import run_cluster
+from genreid.pipelines.train_taudl import run_taudl
 from genreid.training.checkpoint import load_newest
 from genreid.training.cluster_stage import ClusterBench
 from genreid.training.config_file import (
@@ -46,10 +49,11 @@ from genreid.training.precision import choose_compute
 from genreid.training.run_folder import job_record, open_run, read_job
 from genreid.training.run_log import RunLog
 from genreid.training.run_options import RunOptions
+from genreid.training.taudl_stage import TaudlBench
 
 logger = logging.getLogger(__name__)
 
-ThenName = Literal["none", "cluster"]
+ThenName = Literal["none", "cluster", "taudl"]
 """What follows the paper's three stages."""
 GENERATORS = ("crgan", "crgan_single")
 """Renderers that stage II trains."""
@@ -88,7 +92,8 @@ class AdaptJob:
     parser_model: Path | None = None
     """File of the person-mask network, where it cannot be fetched; see `genreid mask --help`."""
     then: ThenName = "none"
-    """A fourth stage, on the target's own images: cluster = Cluster Contrast; none: the paper's three."""
+    """A fourth stage, on the target's own images: cluster (unlabelled); taudl, which uses which images of one
+    camera show one person, and so is not label-free; none: the paper's three."""
     diagnose: bool = False
     """--then cluster: say how pure the clusters are; not to be used for choosing anything."""
 
@@ -222,20 +227,37 @@ def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, session: Session, log
         return False
 
     # And then, if asked for: the network goes on with the target's own images.
-    return job.then == "none" or run_cluster(
-        _cluster_bench(job, inputs, domains, bench),
-        lambda backbone: backbone.load_state_dict(reid.backbone.state_dict()),
-        session,
-        log,
-    )
+    own = _own_images(inputs, domains)
+    return job.then == "none" or _go_on(job, own, bench, partial(_copy_backbone, reid), (session, log))
 
 
-def _cluster_bench(job: AdaptJob, inputs: _Inputs, domains: Domains, bench: Workbench) -> ClusterBench:
-    """Gather what Cluster Contrast learns from: the target's images, whether or not they have masks."""
+def _copy_backbone(trained: ReidNetwork, fresh: nn.Module) -> None:
+    """Give a fresh backbone the weights of a trained network's."""
+    fresh.load_state_dict(trained.backbone.state_dict())
+
+
+def _go_on(
+    job: AdaptJob,
+    own: OwnImages,
+    bench: Workbench,
+    start: Callable[[nn.Module], None],
+    where: tuple[Session, RunLog],
+) -> bool:
+    """Run what follows the paper's three stages."""
+    config, compute = bench.config, bench.compute
+    backbone = replace(config.backbone, weights="none", dropout=0.0, bottleneck=0)
+    if job.then == "cluster":
+        pids = own.pids if job.diagnose else None
+        clusters = ClusterBench(backbone, config.cluster, own.images, pids, bench.seed, compute)
+        return run_cluster(clusters, start, *where)
+    people = TaudlBench(backbone, config.taudl, own.images, own.pids, bench.seed, compute)
+    return run_taudl(people, start, *where)
+
+
+def _own_images(inputs: _Inputs, domains: Domains) -> OwnImages:
+    """Return the target's images, whether or not they have masks, and what their names say of people."""
     images = replace(domains.target, masks=None, usable=domains.target.bank.readable_indices)
-    backbone = replace(bench.config.backbone, weights="none", dropout=0.0, bottleneck=0)
-    pids = pids_of(inputs.target.train) if job.diagnose else None
-    return ClusterBench(backbone, bench.config.cluster, images, pids, bench.seed, bench.compute)
+    return OwnImages(images, pids_of(inputs.target.train))
 
 
 def _read_inputs(job: AdaptJob, held_out: int) -> _Inputs:

@@ -5,17 +5,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import torch
 from torch import nn
 
-from genreid.data.batch import open_image_set
-from genreid.data.holdout import holdout
-from genreid.data.load import load_dataset
-from genreid.data.reader_options import ReaderOptions
-from genreid.data.sample import Sample
-from genreid.features.bn_statistics import BnEstimation, reestimate_bn_statistics
-from genreid.models.neck import NeckNetwork
-from genreid.training.checkpoint import load_newest
+from genreid.pipelines.target_images import DataChoice, begin_stage, open_own_images
 from genreid.training.cluster_stage import ClusterBench, cluster_stage
 from genreid.training.configs import ClusterConfig
 from genreid.training.earlier_run import start_backbone_from
@@ -59,19 +51,14 @@ def train_cluster(job: ClusterJob, options: RunOptions, config: ClusterConfig) -
         ValueError: If the folder or the settings do not fit, or a round's clusters tell nothing apart.
     """
     compute = choose_compute(options.device, options.precision)
-    dataset = load_dataset(job.data, job.format, ReaderOptions(pattern=job.pattern))
-    samples = holdout(dataset.train, options.holdout).training
-    if not samples:
-        msg = f"{job.data}: no training images, which are what is learnt from; `genreid data check` it"
-        raise ValueError(msg)
+    choice = DataChoice(job.data, job.format, job.pattern, options.holdout)
+    own = open_own_images(choice, config.image.size)
     more = {"seed": options.seed, "holdout": options.holdout, "precision": compute.name}
     open_run(job.out, config, {**job_record(job), **more})
-    cameras = [sample.training_camid for sample in samples]
-    images = open_image_set(samples, cameras, config.image.size, dataset.root, None)
-    images.to_device(compute.device)
+    own.images.to_device(compute.device)
     backbone = config.backbone if job.init is None else replace(config.backbone, weights="none")
-    pids = pids_of(samples) if job.diagnose else None
-    bench = ClusterBench(backbone, config.cluster, images, pids, options.seed, compute)
+    pids = own.pids if job.diagnose else None
+    bench = ClusterBench(backbone, config.cluster, own.images, pids, options.seed, compute)
     start = None if job.init is None else partial(start_backbone_from, run=job.init)
     session = Session(job.out, options.seed, options.max_minutes)
     with RunLog(job.out) as log:
@@ -97,21 +84,5 @@ def run_cluster(
         ValueError: If a round's clusters tell nothing apart.
     """
     stage = cluster_stage(bench, lambda step, values: log.write("cluster_rounds", step, values))
-    if load_newest(session.run / "checkpoints" / stage.name) is None:
-        network = stage.network("identity", NeckNetwork)
-        if start is not None:
-            start(network.backbone)
-        if bench.config.statistics == "target":
-            usable, estimation = bench.images.usable, BnEstimation(seed=bench.seed)
-            drawn = usable[estimation.draw(len(usable))]
-            reestimate_bn_statistics(network, bench.images.bank, drawn, bench.compute, estimation.batch_size)
+    begin_stage(stage, bench, start, session.run)
     return run_stage(stage, session, log)
-
-
-def pids_of(samples: tuple[Sample, ...]) -> torch.Tensor:
-    """Return the person of each sample, [N] int64.
-
-    Args:
-        samples: Images, labelled or not.
-    """
-    return torch.tensor([sample.pid for sample in samples], dtype=torch.int64)

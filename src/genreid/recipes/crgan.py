@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from genreid.models.backbone import BackboneConfig
 from genreid.models.crgan import CameraDiscriminatorConfig, DomainDiscriminatorConfig, GeneratorConfig
-from genreid.recipes import cluster
+from genreid.recipes import cluster, taudl
 from genreid.training.camera_step import CameraConfig
 from genreid.training.configs import AdaptConfig, FinetuningConfig, ImageConfig
 from genreid.training.crgan_step import RenderingConfig, RenderingWeights
@@ -60,6 +60,7 @@ def compact() -> AdaptConfig:
             label_smoothing=0.1,
         ),
         cluster=cluster.compact().cluster,
+        taudl=taudl.compact().taudl,
     )
 
 

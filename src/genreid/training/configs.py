@@ -10,6 +10,7 @@ from genreid.training.cluster_config import ClusterTraining
 from genreid.training.crgan_step import RenderingConfig
 from genreid.training.identity_step import IdentityConfig
 from genreid.training.optimizers import SgdConfig
+from genreid.training.taudl_config import TaudlTraining
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,18 @@ class ClusterConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TaudlConfig:
+    """`genreid train taudl`: TAUDL on images whose people are known within each camera."""
+
+    image: ImageConfig = field(default_factory=lambda: ImageConfig(height=256, width=128))
+    """Image size."""
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    """Backbone and its weights; with --init the weights are that run's, and the backbone must be the same."""
+    taudl: TaudlTraining = field(default_factory=TaudlTraining)
+    """Training."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class FinetuningConfig(IdentityConfig):
     """Stage III: fine-tuning of the re-id network on renderings made on the fly."""
 
@@ -100,6 +113,8 @@ class AdaptConfig:
     """Stage III: D_id on renderings."""
     cluster: ClusterTraining = field(default_factory=ClusterTraining)
     """After stage III, with `--then cluster`: Cluster Contrast on the target's images."""
+    taudl: TaudlTraining = field(default_factory=TaudlTraining)
+    """After stage III, with `--then taudl`: TAUDL on the target's images."""
 
     @property
     def baseline(self) -> BaselineConfig:

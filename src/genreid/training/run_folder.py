@@ -46,6 +46,9 @@ NetworkT = TypeVar("NetworkT", bound=nn.Module)
 STAGE_FOLDERS = {"pretrained": ("identity",), "adapted": ("taudl", "cluster", "finetuning")}
 """`--stage` of the FEATURE OPTIONS -> the stages of training whose network it means, the last first."""
 
+TAUDL_USES = "which images of one camera show one person (no label across cameras)"
+"""What TAUDL knows of the target beyond unlabelled images; it is said wherever a figure of it stands."""
+
 APPEARANCE_STAGES = ("offline", "dgnet")
 """Stages of training that hold an E_a, the last first."""
 
@@ -190,6 +193,8 @@ def load_reid_network(run: Path, stage: str | None = None) -> LoadedNetwork:
             checkpoint = load_newest(run / "checkpoints" / folder)
             if checkpoint is not None:
                 network = rebuild_reid_network(checkpoint)
+                if folder == "taudl":
+                    logger.warning("%s: trained with TAUDL, which uses %s", run, TAUDL_USES)
                 return LoadedNetwork(network, _size(checkpoint), name, checkpoint.state.step)
     known = [
         name

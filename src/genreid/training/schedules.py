@@ -1,5 +1,7 @@
 """Learning rates and update counts as pure functions of the step, in fractions of a stage's length."""
 
+import math
+
 
 def linear_after_half(step: int, total: int, rate: float) -> float:
     """Return `rate` in the first half, then a straight line to 0 at `total` (CR-GAN, section 4.1; spec E16).
@@ -60,3 +62,18 @@ def ramp(step: int, total: int, start: float, full: float) -> float:
         return 0.0
     rise = (full - start) * total
     return 1.0 if rise <= 0 else min(1.0, (step - start * total) / rise)
+
+
+def hold_then_fall(step: int, total: int, rate: float, hold: float) -> float:
+    """Return `rate` up to a fraction of the stage; from there it falls exponentially to a millionth.
+
+    TAUDL: rate * 0.001^((e - 100) / 50) after epoch 100 of 200 (spec baselines C7).
+
+    Args:
+        step: Number of the iteration, from 0.
+        total: Length of the stage in iterations.
+        rate: Learning rate at the start.
+        hold: Fraction of `total` in which the rate stays, 0 to below 1.
+    """
+    fallen = max(0.0, step / total - hold) / (1 - hold)
+    return rate * math.pow(1e-6, fallen)

@@ -2,7 +2,14 @@
 
 import pytest
 
-from genreid.training.schedules import generator_updates, linear_after_half, step_decay, warm_up
+from genreid.training.schedules import (
+    generator_updates,
+    hold_then_fall,
+    linear_after_half,
+    step_decay,
+    warm_up,
+)
+from tests.oracles import taudl_oracle
 
 
 @pytest.mark.parametrize(
@@ -54,3 +61,15 @@ def test_step_decay(step: int, factor: float) -> None:
 def test_warm_up(step: int, factor: float) -> None:
     assert warm_up(step, 60, 10 / 60) == pytest.approx(factor, rel=1e-12)
     assert warm_up(step, 60, 0.0) == 1
+
+
+@pytest.mark.parametrize("step", [0, 1, 1499, 1500, 1501, 2250, 2999])
+def test_hold_then_fall(step: int) -> None:
+    assert hold_then_fall(step, 3000, 0.5, 0.5) == pytest.approx(
+        taudl_oracle.rate(step, 3000, 0.5), rel=1e-10
+    )
+
+
+def test_hold_then_fall_without_holding() -> None:
+    assert hold_then_fall(0, 10, 0.5, 0.0) == 0.5
+    assert hold_then_fall(5, 10, 0.5, 0.0) == pytest.approx(0.5e-3)

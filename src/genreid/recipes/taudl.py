@@ -1,0 +1,29 @@
+"""Recipes of `genreid train taudl`: as published, and small for a CPU."""
+
+from genreid.models.backbone import BackboneConfig
+from genreid.models.neck import NeckConfig
+from genreid.training.configs import ImageConfig, TaudlConfig
+from genreid.training.taudl_config import TaudlTraining
+
+
+def paper() -> TaudlConfig:
+    """As published (spec baselines C3 to C7): ResNet-50, 256x128, 3,000 iterations of 384 images."""
+    return TaudlConfig()
+
+
+def compact() -> TaudlConfig:
+    """128x64, EfficientNet-Lite0 from a package, 1,200 iterations of 96: for a CPU; not yet measured."""
+    return TaudlConfig(
+        image=ImageConfig(height=128, width=64),
+        backbone=BackboneConfig(name="tf_efficientnet_lite0", weights="package"),
+        taudl=TaudlTraining(
+            iterations=1_200,
+            batch=96,
+            statistics="target",
+            neck=NeckConfig(pooling="average", kind="linear", width=512),
+        ),
+    )
+
+
+RECIPES = {"paper": paper, "compact": compact}
+"""Every recipe of `genreid train taudl` by name."""
