@@ -23,6 +23,12 @@ MEANINGS = {
     "primary": "DG-Net, primary features, as the teacher",
     "fine": "DG-Net, fine features",
     "both": "DG-Net, primary and fine features",
+    "longer_teacher": "E_a with both heads, erasing and positives, as long as DG-Net, without generation",
+    "teacher_bn": "teacher, BN statistics re-estimated on its own training images",
+    "primary_bn": "primary, then BN likewise",
+    "fine_bn": "fine, then BN likewise",
+    "both_bn": "both, then BN likewise",
+    "longer_teacher_bn": "longer_teacher, then BN likewise",
 }
 """Row -> what it is."""
 COLUMNS = ("rank1", "mAP", "mAP_trapezoid", "mINP")
@@ -39,7 +45,8 @@ shared with other work. What was tried, and what the figures say: `docs/lab-note
 
 def page() -> str:
     """Return the whole page."""
-    files = [*(ROOT / "results").glob("demo.json"), *sorted((ROOT / "results").glob("crgan-*.json"))]
+    found = (sorted((ROOT / "results").glob(name)) for name in ("demo.json", "crgan-*.json", "dgnet-*.json"))
+    files = [path for paths in found for path in paths]
     tables = [table(path.stem, json.loads(path.read_text(encoding="utf-8"))) for path in files]
     return "\n".join([INTRODUCTION, *tables])
 
