@@ -1,6 +1,6 @@
 """Clustering and re-ranking: seconds and memory, step by step, as the number of images grows.
 
-    python -m benchmarks.neighbours [--parts NAME ...] [--sizes N ...] [--width D] [--threads N] [--out F.json]
+    python -m benchmarks.neighbours [--parts NAME ...] [--sizes N ...] [--width D] [--threads N] [--out F]
 
 1. `clustering`: drawn people, 2048-d: neighbours (k1 30), encoding, Jaccard distances up to 0.6, DBSCAN.
    Goal: 100,000 images in under 10 minutes and 8 GB on 2 cores.

@@ -1,4 +1,4 @@
-"""Re-ranked distances from their definition, dense, in float64 (Zhong et al., CVPR 2017, equation 12).
+"""Re-ranked distances from their definition, dense, in float64 (Zhong et al., CVPR 2017, section 3.5).
 
 Nothing is taken from the package. The original distance is the squared Euclidean one divided by the row's
 largest, over queries and gallery together, as in the published code.

@@ -1,10 +1,10 @@
-"""k-reciprocal re-ranking (Zhong et al., CVPR 2017): images with the same neighbours move nearer.
+"""k-reciprocal re-ranking (Zhong et al., CVPR 2017, section 3): images with the same neighbours move nearer.
 
-    d*(p, g) = (1 - lambda) d_J(p, g) + lambda d(p, g)                                        equation 12
+    d*(p, g) = (1 - lambda) d_J(p, g) + lambda d(p, g)                     section 3.5
 
 d_J is the Jaccard distance of the k-reciprocal encodings of all queries and gallery images together
 (`neighbours/`), d the squared Euclidean distance divided by p's largest to any image, queries among them, as
-in the published code, of which all published figures are; the equation leaves the scale of d open.
+in the published code, of which all published figures are; the paper leaves the scale of d open.
 
 Queries see each other and junk is left out beforehand: re-ranked figures use the test set as a whole, and
 stand beside others of that kind only.

@@ -1,6 +1,6 @@
 """k-reciprocal encoding (Zhong et al., CVPR 2017, sections 3.2 to 3.4), sparse.
 
-The list N(p, k) holds the nearest rows of p, p itself the first. Then (equations 2, 3, 7 and 11 of the paper)
+The list N(p, k) holds the nearest rows of p, p itself the first. Then
 
     R(p, k)   = {g in N(p, k): p in N(g, k)}                                   k-reciprocal neighbours
     R*(p, k1) = R(p, k1) and each R(q, k1/2), q in R(p, k1),
@@ -10,7 +10,7 @@ The list N(p, k) holds the nearest rows of p, p itself the first. Then (equation
 
 Where paper and published code differ this is the code, of which all published figures are:
 
-- "more than 2/3", where equation 3 has "at least 2/3";
+- "more than 2/3", where the paper has "at least 2/3";
 - a list of k1 others has k1 + 1 entries with p itself, and its half list round(k1 / 2) + 1 (halves to even);
 - d is the squared Euclidean distance, divided in re-ranking by p's largest distance to any row, and bare in
   clustering (spec H1), where k1 counts p itself but the half list is as long as before.

@@ -24,6 +24,8 @@ from genreid.training.precision import Compute
 
 EMBED_BATCH = 128
 """Images embedded at once: speed and memory, not the result."""
+MOST_ALIKE = 5000
+"""Images that an image may have as near as eps, on average: a collapsed network would have all."""
 OUTLIER = -1
 """Label of an image that is in no cluster."""
 
@@ -96,7 +98,9 @@ def find_clusters(embedding: Tensor, config: ClusteringConfig) -> NDArray[np.int
     codes = encode(points, nearest(points, lists.columns), lists)
     # DBSCAN wants each row by rising distance, and never asks for a pair that is further than eps
     distances = sort_graph_by_row_values(
-        csr_matrix(jaccard_distances(codes, largest=config.eps)), copy=False, warn_when_not_sorted=False
+        csr_matrix(jaccard_distances(codes, largest=config.eps, most_per_row=MOST_ALIKE)),
+        copy=False,
+        warn_when_not_sorted=False,
     )
     dbscan = DBSCAN(eps=config.eps, min_samples=config.min_samples, metric="precomputed")
     labels: NDArray[np.int64] = dbscan.fit_predict(distances).astype(np.int64)

@@ -107,6 +107,21 @@ def test_equal_images_are_at_distance_nothing() -> None:
     np.testing.assert_allclose(found.data, 0, atol=1e-6)
 
 
+def test_a_collapsed_network_is_told_early() -> None:
+    codes = codes_of(np.ones((300, 3), np.float32), CLUSTERING)
+    with pytest.raises(
+        ValueError, match=r"more than 100 others each.*Jaccard distance of 0.6 or less.*collapsed"
+    ):
+        jaccard_distances(codes, largest=0.6, most_per_row=100)
+    assert jaccard_distances(codes, largest=0.6).nnz > 300 * 100
+    usual = codes_of(people(150, 12), CLUSTERING)
+    free, limited = (
+        jaccard_distances(usual, largest=0.6),
+        jaccard_distances(usual, largest=0.6, most_per_row=150),
+    )
+    np.testing.assert_array_equal(free.toarray(), limited.toarray())
+
+
 def test_weights_of_nothing_share_nothing() -> None:
     points = np.array([[0.0], [40], [90], [150]], np.float32)  # exp(-1600) is 0
     found = jaccard_distances(codes_of(points, ReciprocalConfig(k1=3, k2=1)))
