@@ -68,7 +68,7 @@ class AdaptJob:
     source: Path
     """Labelled data set."""
     target: Path
-    """Unlabelled data set; only its training images are used, and of their names only the camera."""
+    """Unlabelled data set; its training images are used, and of their names only the camera (see --then)."""
     out: Path
     """Run folder; a run that is there is resumed."""
     source_format: str | None = None

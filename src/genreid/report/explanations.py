@@ -29,6 +29,11 @@ STAGES = {
         "Clustering", "The re-id network learns from groups that it finds among the target's own images."
     ),
     "cluster_rounds": Explanation("Rounds of clustering", "What was found at the begin of each round."),
+    "taudl": Explanation(
+        "TAUDL",
+        "The re-id network learns from the target's tracklets. Not label-free: it uses which images of one "
+        "camera show one person.",
+    ),
     "offline": Explanation(
         "Offline feeding",
         "A new appearance encoder learns from real images and those of the finished generator.",
@@ -44,6 +49,19 @@ TERMS = {
         "camera": "Does the rendering look like the target's camera? Lower is better.",
         "context": "Distance to the person inside the mask, to the target outside (eq. 6).",
         "context_mask": "Mean of X_C: the share of the picture that is taken from the context.",
+    },
+    "cluster_rounds": {
+        "clusters": "How many groups were found.",
+        "outliers": "Share of the images that are in no group; it should fall.",
+        "spanning": "Share of the groups with images of several cameras; it should rise.",
+        "diagnosis_purity": "Share of grouped images that show their group's most frequent person. It takes "
+        "labels: not to be used for choosing anything.",
+        "diagnosis_pair_f1": "Pairs of images that are rightly together. It takes labels: not to be used for "
+        "choosing anything.",
+    },
+    "taudl": {
+        "discrimination": "Cross-entropy of the tracklets within each camera; lower is better.",
+        "association": "Are tracklets of other cameras near that look alike? Lower is better.",
     },
     "dgnet": {"identity": "Cross-entropy of the primary head on real images (eq. 3)."},
     "": {

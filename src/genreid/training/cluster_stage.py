@@ -177,7 +177,8 @@ class ClusterBatches:
             self._round, self._groups = number, Groups.of(self._memory.labels, images.labels)
         chosen = self._groups.draw(self._plan, step)
         drawn = images.take(chosen.rows, self._augmentation, step, self._bench.compute.device).images
-        return ClusterBatch(self._erase(drawn, step), chosen.labels)
+        erased = self._erase(drawn, step).contiguous(memory_format=torch.channels_last)
+        return ClusterBatch(erased, chosen.labels)
 
     def _erase(self, images: Tensor, step: int) -> Tensor:
         """Erase rectangles; the colour is taken off first, so that 0 stands for it."""
