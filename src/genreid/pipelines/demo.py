@@ -237,8 +237,9 @@ def _train_adapted(job: DemoJob, config: DemoConfig, name: RendererName) -> Outc
 
 
 def _train_dgnet(job: DemoJob, config: DemoConfig) -> Outcome:
-    """The teacher and DG-Net on A."""
-    return train_dgnet(DgnetJob(data=data_of(job.out, "A"), out=job.out / "dgnet"), job.options, config.dgnet)
+    """The teacher and DG-Net on A; E_a starts from stage I's backbone, as from ImageNet's in the paper."""
+    wanted = DgnetJob(data=data_of(job.out, "A"), out=job.out / "dgnet", init=job.out / "direct")
+    return train_dgnet(wanted, job.options, config.dgnet)
 
 
 _TRAINERS: Mapping[RunName, Callable[[DemoJob, DemoConfig], Outcome]] = {

@@ -54,7 +54,7 @@ def dgnet() -> DgnetConfig:
         training=DgnetTraining(
             iterations=300,
             batch=8,
-            sgd=SgdConfig(backbone_rate=0.03, classifier_rate=0.03, drop_at=(0.6, 0.9)),
+            sgd=SgdConfig(backbone_rate=0.01, classifier_rate=0.03, drop_at=(0.6, 0.9)),
             adam=AdamConfig(learning_rate=1e-3),
             crop_padding=2,
         ),
