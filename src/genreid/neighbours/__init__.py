@@ -2,3 +2,8 @@
 
 The common ground of clustering (`training/`) and re-ranking (`evaluation/`). It knows arrays only.
 """
+
+import logging
+
+# faiss tells at INFO which of its builds it tries; users did not ask
+logging.getLogger("faiss.loader").setLevel(logging.WARNING)
