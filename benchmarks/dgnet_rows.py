@@ -43,10 +43,10 @@ class Run(NamedTuple):
 RUNS = {
     "teacher": Run("dgnet", ("--stage", "pretrained"), ("identity",)),
     "teacher_bn": Run("dgnet", ("--stage", "pretrained"), ("identity",)),
-    "longer_teacher": Run("longer", (), ("dgnet",)),
-    "longer_teacher_bn": Run("longer", (), ("dgnet",)),
     "dgnet": Run("dgnet", (), ("identity", "dgnet")),
     "dgnet_bn": Run("dgnet", (), ("identity", "dgnet")),
+    "longer_teacher": Run("longer", (), ("dgnet",)),
+    "longer_teacher_bn": Run("longer", (), ("dgnet",)),
 }
 """What is evaluated, in order; `dgnet` gives the rows primary, fine and both."""
 EXTRA = {"dgnet": (), "longer": ("--training.generation", "false")}
