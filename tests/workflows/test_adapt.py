@@ -319,7 +319,7 @@ def test_an_unfinished_stage_one_is_not_taken_over(world: World, whole: Path, tm
     other.mkdir()
     answer = genreid(*world.words(tmp_path / "run", "--pretrained", str(other)))
     assert answer.code == 2
-    assert f"--pretrained {other}: no finished stage I there" in answer.err
+    assert f"{other} has no finished stage 'identity' to take over" in answer.err
 
 
 @pytest.mark.parametrize(
