@@ -49,7 +49,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "hint"), [("evalute", "did you mean `genreid evaluate`?"), ("zzz", "there are data, mask")]
+    ("word", "hint"), [("evalute", "did you mean `genreid evaluate`?"), ("zzz", "there are demo, data, mask")]
 )
 def test_unknown_verb(word: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([word]) == 2
