@@ -72,10 +72,10 @@ ROWS = (
     DemoRow("crgan", "CR-GAN: people of A rendered into B", "crgan", "B"),
     DemoRow("crgan_lmp", "the same with local max pooling", "crgan", "B", pooling="lmp"),
     DemoRow("crgan_bn", "crgan, batch norms averaged on B", "crgan", "B", statistics_of_target=True),
-    DemoRow("teacher", "DG-Net's teacher, trained on A", "dgnet", "A", stage="pretrained"),
-    DemoRow("primary", "DG-Net's primary features", "dgnet", "A", half="primary"),
-    DemoRow("fine", "DG-Net's fine features", "dgnet", "A", half="fine"),
-    DemoRow("both", "DG-Net's primary and fine features", "dgnet", "A"),
+    DemoRow("teacher", "DG-Net's teacher, trained on A from nothing", "dgnet", "A", stage="pretrained"),
+    DemoRow("primary", "DG-Net (E_a begins as direct): primary features", "dgnet", "A", half="primary"),
+    DemoRow("fine", "the same, fine features", "dgnet", "A", half="fine"),
+    DemoRow("both", "the same, primary and fine features", "dgnet", "A"),
 )
 """The rows, in order."""
 COMPARED = {
