@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from genreid.models.dgnet import from_normalised, to_normalised
 from genreid.training.dgnet_config import TeachingConfig
 from genreid.training.dgnet_step import (
     DgnetSetup,
@@ -366,6 +367,14 @@ def test_a_row_of_labels_adds_up_to_one_and_is_blind_to_mirroring() -> None:
     torch.testing.assert_close(labels.sum(1), torch.ones(2 * PAIRS).double(), rtol=1e-12, atol=0)
     torch.testing.assert_close(teacher_probabilities(setup, images.flip(3)), labels, rtol=1e-12, atol=0)
     assert not labels.requires_grad
+
+
+def test_the_teacher_sees_images_as_they_are() -> None:
+    """G paints without bounds (spec F1), and nobody clips what it paints before it is labelled."""
+    setup, images = make_setup(), 4 * make_batch().images
+    clipped = to_normalised(from_normalised(images))
+    labels, of_clipped = teacher_probabilities(setup, images), teacher_probabilities(setup, clipped)
+    assert (labels - of_clipped).abs().max() > 1e-3
 
 
 def test_nobody_is_asked_where_nobody_is_fed() -> None:
