@@ -56,6 +56,8 @@ def dgnet() -> DgnetConfig:
             batch=8,
             sgd=SgdConfig(backbone_rate=0.01, classifier_rate=0.03, drop_at=(0.6, 0.9)),
             adam=AdamConfig(learning_rate=1e-3),
+            penalty_every=4,
+            separate_forwards=False,
             crop_padding=2,
         ),
         teacher=BaselineConfig(
