@@ -152,6 +152,9 @@ def test_it_starts_from_another_run(world: World, whole: Path, tmp_path: Path) -
     answer = world.train(tmp_path / "run", "--init", str(whole), *few)
     assert answer.code == 0, answer.err
     assert "batch-norm statistics are averages over 54 images" in answer.err
+    useless = world.train(tmp_path / "other", "--init-stage", "pretrained")
+    assert useless.code == 2
+    assert "give --init, too" in useless.err
     one, other = (load_reid_network(run).network.backbone.state_dict() for run in (whole, tmp_path / "run"))
     weights = [
         name for name in one if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))

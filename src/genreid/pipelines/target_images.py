@@ -13,6 +13,7 @@ from genreid.data.load import load_dataset
 from genreid.data.reader_options import ReaderOptions
 from genreid.data.sample import Sample
 from genreid.features.bn_statistics import BnEstimation, reestimate_bn_statistics
+from genreid.features.options import Stage as NetworkStage
 from genreid.models.neck import NeckNetwork
 from genreid.training.checkpoint import load_newest
 from genreid.training.cluster_stage import ClusterBench
@@ -77,6 +78,21 @@ def pids_of(samples: tuple[Sample, ...]) -> Tensor:
         samples: Images, labelled or not.
     """
     return torch.tensor([sample.pid for sample in samples], dtype=torch.int64)
+
+
+def expect_a_run(init: Path | None, stage: NetworkStage | None) -> None:
+    """Refuse a stage of no run.
+
+    Args:
+        init: Run to start from, if any.
+        stage: Which of its networks.
+
+    Raises:
+        ValueError: If a stage is asked for, and no run.
+    """
+    if stage is not None and init is None:
+        msg = f"--init-stage {stage} says which network of --init RUN to start from: give --init, too"
+        raise ValueError(msg)
 
 
 def begin_stage(

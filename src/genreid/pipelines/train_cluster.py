@@ -7,7 +7,8 @@ from pathlib import Path
 
 from torch import nn
 
-from genreid.pipelines.target_images import DataChoice, begin_stage, open_own_images
+from genreid.features.options import Stage
+from genreid.pipelines.target_images import DataChoice, begin_stage, expect_a_run, open_own_images
 from genreid.training.cluster_stage import ClusterBench, cluster_stage
 from genreid.training.configs import ClusterConfig
 from genreid.training.earlier_run import start_backbone_from
@@ -31,9 +32,15 @@ class ClusterJob:
     pattern: str | None = None
     """Format `folder`: where identity and camera stand in a path; see `genreid data check`."""
     init: Path | None = None
-    """Another run whose last re-id network is started from (default: the backbone's own weights)."""
+    """Another run whose re-id network is started from (default: the backbone's own weights)."""
+    init_stage: Stage | None = None
+    """--init: its `pretrained` network (stage I) or its `adapted` one (default: the last that exists)."""
     diagnose: bool = False
     """Say how pure the clusters are, where people are known; not to be used for choosing anything."""
+
+    def __post_init__(self) -> None:
+        """Refuse what would do nothing."""
+        expect_a_run(self.init, self.init_stage)
 
 
 def train_cluster(job: ClusterJob, options: RunOptions, config: ClusterConfig) -> Outcome:
@@ -59,7 +66,7 @@ def train_cluster(job: ClusterJob, options: RunOptions, config: ClusterConfig) -
     backbone = config.backbone if job.init is None else replace(config.backbone, weights="none")
     pids = own.pids if job.diagnose else None
     bench = ClusterBench(backbone, config.cluster, own.images, pids, options.seed, compute)
-    start = None if job.init is None else partial(start_backbone_from, run=job.init)
+    start = None if job.init is None else partial(start_backbone_from, run=job.init, stage=job.init_stage)
     session = Session(job.out, options.seed, options.max_minutes)
     with RunLog(job.out) as log:
         finished = run_cluster(bench, start, session, log)

@@ -36,17 +36,19 @@ def take_over_stage(other: Path, run: Path, stage: str) -> None:
     draft.rename(folder / name)
 
 
-def start_backbone_from(backbone: nn.Module, run: Path) -> None:
-    """Give a backbone the weights of another run's re-id network: the last one that it has made.
+def start_backbone_from(backbone: nn.Module, run: Path, stage: str | None = None) -> None:
+    """Give a backbone the weights of another run's re-id network.
 
     Args:
         backbone: The backbone to change in place.
         run: Run folder of `genreid train` or `genreid adapt`; of DG-Net E_a's backbone is taken.
+        stage: `pretrained` or `adapted`; None: the last that the run has made.
 
     Raises:
         ValueError: If that run has no re-id network, or one with another backbone.
     """
-    loaded = load_appearance(run) if has_dgnet(run) else load_reid_network(run)
+    ends_in_dgnet = stage is None and has_dgnet(run)
+    loaded = load_appearance(run) if ends_in_dgnet else load_reid_network(run, stage)
     other = loaded.network.backbone
     shapes = [{name: value.shape for name, value in net.state_dict().items()} for net in (backbone, other)]
     if shapes[0] != shapes[1]:

@@ -75,6 +75,16 @@ def test_a_backbone_starts_from_another_runs(tmp_path: Path) -> None:
     assert all(torch.equal(value, twin[name]) for name, value in network.backbone.state_dict().items())
 
 
+def test_a_backbone_starts_from_the_stage_asked_for(tmp_path: Path) -> None:
+    trained = save_run(tmp_path / "other", seed=1)
+    network = build_reid_network(BACKBONE, 7)
+    start_backbone_from(network.backbone, tmp_path / "other", "pretrained")
+    twin = trained.backbone.state_dict()
+    assert all(torch.equal(value, twin[name]) for name, value in network.backbone.state_dict().items())
+    with pytest.raises(ValueError, match=r"holds no adapted network \(pretrained\)"):
+        start_backbone_from(network.backbone, tmp_path / "other", "adapted")
+
+
 def test_another_backbone_is_refused(tmp_path: Path) -> None:
     save_run(tmp_path / "other")
     words = f"--init {tmp_path / 'other'}: that run has another backbone; give the same backbone.name here"
