@@ -1,23 +1,15 @@
-"""`python -m benchmarks [NAME ...]`: run the benchmarks, each in its own process, and say which failed.
+"""`python -m benchmarks [NAME ...]`: run the benchmarks, each in its own process; one table at the end.
 
-A benchmark is a module of this folder with `main(argv: list[str]) -> int`. It writes one table to stdout:
-what was measured, on what, how often, median and spread.
+A benchmark is a module of this folder with `main(argv: list[str]) -> int`. It writes its figures to
+benchmarks/results/NAME.json; the table, and benchmarks/README.md, are made from these files.
 """
 
 import argparse
-import importlib.util
 import subprocess
 import sys
 
-BENCHMARKS = {
-    "ranking": "CMC, mAP and mINP at Market-1501's size, against numpy.argsort of the same distances",
-    "neighbours": "clustering and re-ranking, step by step, up to 100,000 images",
-    "masks": "person masks of drawn crops: images a second",
-    "crgan_step": "one iteration of CR-GAN's stage II, against a literal one",
-    "extraction": "images to embeddings: images a second",
-    "synthesize": "drawn people with masks: images a second",
-}
-"""Module -> what it measures."""
+from benchmarks.measure import ROOT
+from benchmarks.summary import BENCHMARKS, read_records, targets_table, write_page
 
 
 def main(argv: list[str]) -> int:
@@ -25,24 +17,26 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"which (default: all): {', '.join(BENCHMARKS)}"
     )
-    names = parser.parse_args(argv).names or list(BENCHMARKS)
+    parser.add_argument("--tiny", action="store_true", help="each in seconds, to see that it runs")
+    options = parser.parse_args(argv)
+    names = options.names or list(BENCHMARKS)
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"unknown benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
-    failed = [name for name in names if not run(name)]
+    failed = [name for name in names if not run(name, tiny=options.tiny)]
+    if not options.tiny:
+        write_page()
+    print(f"\n{targets_table(read_records())}")
     if failed:
         sys.stderr.write(f"failed: {', '.join(failed)}\n")
     return 1 if failed else 0
 
 
-def run(name: str) -> bool:
+def run(name: str, *, tiny: bool) -> bool:
     """Run one benchmark in a process of its own, so that none warms or fills the memory of the next."""
-    print(f"\n== {name}: {BENCHMARKS[name]}", flush=True)
-    if importlib.util.find_spec(f"benchmarks.{name}") is None:
-        print("not there yet")
-        return True
-    code = f"import sys; from benchmarks.{name} import main; sys.exit(main([]))"
-    return subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    print(f"\n== {name}: {BENCHMARKS[name].what} (about {BENCHMARKS[name].minutes:g} min)", flush=True)
+    words = [sys.executable, "-m", f"benchmarks.{name}", *(["--tiny"] if tiny else [])]
+    return subprocess.run(words, cwd=ROOT, check=False).returncode == 0
 
 
 if __name__ == "__main__":
