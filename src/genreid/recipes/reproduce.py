@@ -1,0 +1,421 @@
+"""The rows of the papers' tables that `genreid reproduce` makes, with the papers' figures.
+
+A row is named PAPER/DATA/VARIANT: `crgan/market1501-dukemtmc/crgan_lmp` learns from Market-1501's people and
+searches among DukeMTMC-reID's; `dgnet/msmt17/both` learns and searches in MSMT17. It is made of pairs of data
+sets and of variants, in the tables below. A row without a figure of the paper is a control of our own, or a
+variant that the paper tried on other data only. Names of variants are those of the files in results/.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from typing import Literal, NamedTuple, get_args
+
+from genreid.features.halves import Half
+from genreid.features.options import Pooling
+from genreid.recipes import crgan, dgnet
+from genreid.training.configs import AdaptConfig, RendererName
+from genreid.training.dgnet_config import DgnetConfig
+
+DataName = Literal["market1501", "dukemtmc", "msmt17", "cuhk03"]
+PaperName = Literal["crgan", "dgnet"]
+DATA: tuple[DataName, ...] = get_args(DataName)
+"""Every data set that a row may need; `cuhk03` is the detected version, raw or as CUHK03-NP."""
+TITLES: Mapping[PaperName, str] = {"crgan": "CR-GAN", "dgnet": "DG-Net"}
+PAPERS_AP = "mAP_trapezoid"
+"""The form of average precision that the papers' mAP is compared with (spec G2: both papers' code lines
+compute the trapezoid)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """One run folder, which several rows may share."""
+
+    name: str
+    """Name of the folder."""
+    method: Literal["baseline", "adapt", "taudl", "dgnet"]
+    """Which pipeline trains it."""
+    renderer: RendererName = "none"
+    """`adapt`: what makes stage III's images."""
+    changes: Mapping[str, bool | float] = field(default_factory=dict)
+    """Settings that make the variant, by dotted name."""
+    start: "Training | None" = None
+    """Whose network it takes: `adapt` stage I, `taudl` the last network, `dgnet` the teacher."""
+    sections: tuple[str, ...]
+    """Settings that matter, by the beginnings of their dotted names; empty text: all."""
+
+    @property
+    def chain(self) -> tuple["Training", ...]:
+        """This training after those that it needs."""
+        return (*(self.start.chain if self.start else ()), self)
+
+    @property
+    def reads_source(self) -> bool:
+        """Whether its own iterations see source images."""
+        return self.method != "taudl"
+
+    @property
+    def depends_on(self) -> tuple[bool, bool]:
+        """Whether the outcome depends on the source, and whether on the target."""
+        from_source = any(training.reads_source for training in self.chain)
+        return from_source, any(training.method in {"adapt", "taudl"} for training in self.chain)
+
+
+class Published(NamedTuple):
+    """Figures of a paper, as fractions.
+
+    Attributes:
+        rank1: Rank-1.
+        mAP: Mean average precision, in the form of `PAPERS_AP`.
+    """
+
+    rank1: float
+    mAP: float  # noqa: N815 (its name everywhere)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row of a table."""
+
+    name: str
+    """PAPER/DATA/VARIANT."""
+    paper: PaperName
+    """Whose table."""
+    tables: tuple[int, ...]
+    """Numbers of the tables where it stands; none: the paper has no such row."""
+    what: str
+    """What it is, in a line."""
+    source: DataName
+    """The data set whose labelled people are learned from."""
+    target: DataName
+    """The data set whose queries and gallery are ranked."""
+    training: Training
+    """The run that is evaluated."""
+    pooling: Pooling = "average"
+    """As in `FeatureOptions`."""
+    statistics_of: DataName | None = None
+    """Data set that batch-norm statistics are re-estimated on; None: they stay as stored."""
+    half: Half | None = None
+    """DG-Net: half of the embedding that is ranked; None: all of it."""
+    published: Published | None = None
+    """The paper's figures."""
+    controls: tuple[str, ...] = ()
+    """Names of the rows that it has to be ahead of; the first is the paper's own comparison."""
+
+    @property
+    def needs(self) -> tuple[DataName, ...]:
+        """The data sets without which it cannot be made."""
+        from_source = self.training.depends_on[0]
+        return tuple(dict.fromkeys((*((self.source,) if from_source else ()), self.target)))
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """Settings that matter for it, by the beginnings of their dotted names."""
+        return tuple(dict.fromkeys(part for training in self.training.chain for part in training.sections))
+
+
+_NETWORK = ("image.", "backbone.")
+_STAGE_ONE = (*_NETWORK, "stage1_identity.")
+_GENERATOR = ("generator.", "domain.", "camera.", "stage1_camera.", "stage2.")
+
+
+def _adapted(
+    name: str, renderer: RendererName, changes: Mapping[str, bool | float] | None = None
+) -> Training:
+    """Return a training that goes through CR-GAN's stages from a shared stage I."""
+    generator = _GENERATOR if renderer in {"crgan", "crgan_single"} else ()
+    sections = (*_NETWORK, *generator, "stage3.")
+    given = {"name": name, "renderer": renderer}
+    return Training(
+        **given,
+        method="adapt",
+        changes=changes or {},
+        start=_DIRECT,
+        sections=sections,  # type: ignore[arg-type]
+    )
+
+
+_DIRECT = Training(name="direct", method="baseline", sections=_STAGE_ONE)
+_CRGAN = _adapted("crgan", "crgan")
+_SOURCE = _adapted("source_control", "none")
+_CUT_PASTE = _adapted("cut_paste", "cut_paste")
+_WITHOUT_DUAL = _adapted("without_dual", "crgan_single")
+_WITHOUT = {
+    loss: _adapted(f"without_{loss}", "crgan", {f"stage2.weights.{loss}": 0.0})
+    for loss in ("identity", "camera", "context")
+}
+_TAUDL, _DIRECT_TAUDL, _CRGAN_TAUDL = (
+    Training(name=name, method="taudl", start=start, sections=(*_NETWORK, "taudl."))
+    for name, start in (("taudl", None), ("direct_taudl", _DIRECT), ("crgan_taudl", _CRGAN))
+)
+_TEACHER = Training(name="teacher", method="baseline", sections=("teacher.",))
+_DGNET = Training(name="dgnet", method="dgnet", start=_TEACHER, sections=("",))
+_LONGER = Training(
+    name="longer_teacher", method="dgnet", changes={"training.generation": False}, sections=("",)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Variant:
+    """What a row of one name is on any data; `averaged`: batch-norm statistics of the images at hand."""
+
+    what: str
+    training: Training
+    controls: tuple[str, ...] = ()
+    pooling: Pooling = "average"
+    averaged: bool = False
+    half: Half | None = None
+
+
+_LABELS_WITHIN_CAMERAS = "given which target images of one camera show one person"
+_PLAIN = ("direct", "source_control")
+_CRGAN_VARIANTS = {
+    "direct": _Variant("direct transfer: trained on the source alone", _DIRECT),
+    "direct_lmp": _Variant("direct, local max pooling", _DIRECT, ("direct",), pooling="lmp"),
+    "bn_control": _Variant("direct, batch norms averaged on the target", _DIRECT, ("direct",), averaged=True),
+    "source_control": _Variant("direct, trained on with real source images", _SOURCE, ("direct",)),
+    "cut_paste": _Variant("source people pasted on target images", _CUT_PASTE, _PLAIN),
+    "without_dual": _Variant("CR-GAN without dual condition", _WITHOUT_DUAL, _PLAIN),
+    "without_dual_lmp": _Variant(
+        "CR-GAN without dual condition, local max pooling", _WITHOUT_DUAL, ("direct_lmp",), pooling="lmp"
+    ),
+    **{
+        f"without_{loss}": _Variant(f"CR-GAN without {loss} loss", training, _PLAIN)
+        for loss, training in _WITHOUT.items()
+    },
+    "crgan": _Variant("CR-GAN", _CRGAN, _PLAIN),
+    "crgan_lmp": _Variant("CR-GAN, local max pooling", _CRGAN, ("direct", "direct_lmp"), pooling="lmp"),
+    "crgan_bn": _Variant(
+        "CR-GAN, batch norms averaged on the target", _CRGAN, ("bn_control",), averaged=True
+    ),
+    "taudl": _Variant(f"TAUDL alone, {_LABELS_WITHIN_CAMERAS}", _TAUDL),
+    "direct_taudl": _Variant(f"direct, then TAUDL, {_LABELS_WITHIN_CAMERAS}", _DIRECT_TAUDL, ("taudl",)),
+    "crgan_taudl": _Variant(
+        f"CR-GAN, then TAUDL, {_LABELS_WITHIN_CAMERAS}", _CRGAN_TAUDL, ("taudl", "direct_taudl")
+    ),
+}
+_TWO_HEADS = ("teacher", "longer_teacher")
+_DGNET_VARIANTS = {
+    "teacher": _Variant("the baseline, which is DG-Net's teacher", _TEACHER),
+    "primary": _Variant("DG-Net, primary features", _DGNET, _TWO_HEADS, half="primary"),
+    "fine": _Variant("DG-Net, fine features", _DGNET, _TWO_HEADS, half="fine"),
+    "both": _Variant("DG-Net, primary and fine features", _DGNET, _TWO_HEADS),
+    "longer_teacher": _Variant("DG-Net's re-id part, as long, without generation", _LONGER, ("teacher",)),
+    "teacher_bn": _Variant("teacher, batch norms averaged on its training images", _TEACHER, averaged=True),
+    "both_bn": _Variant("both, batch norms averaged likewise", _DGNET, ("teacher_bn",), averaged=True),
+}
+_TRANSFERRED = ("teacher", "both")
+"""Variants of DG-Net in table 9."""
+
+_Figures = Mapping[str, tuple[float, float]]
+_Pair = tuple[DataName, DataName]
+
+_CRGAN_FIGURES: Mapping[_Pair, _Figures] = {
+    ("market1501", "dukemtmc"): {
+        "direct": (36.9, 20.5),
+        "without_dual": (43.3, 24.8),
+        "crgan": (52.2, 30.0),
+        "without_dual_lmp": (48.7, 27.6),
+        "crgan_lmp": (56.0, 33.3),
+        "without_identity": (31.9, 15.4),
+        "without_camera": (48.8, 28.6),
+        "without_context": (48.5, 28.8),
+        "cut_paste": (21.6, 9.0),
+        "taudl": (61.7, 43.5),
+        "crgan_taudl": (68.9, 48.6),
+    },
+    ("dukemtmc", "market1501"): {
+        "direct": (47.5, 20.0),
+        "without_dual": (55.5, 27.0),
+        "crgan": (59.6, 29.6),
+        "without_dual_lmp": (59.2, 28.5),
+        "crgan_lmp": (64.5, 33.2),
+        "without_identity": (32.8, 11.8),
+        "without_camera": (53.6, 26.0),
+        "without_context": (57.4, 28.7),
+        "cut_paste": (26.5, 11.3),
+        "taudl": (63.7, 41.2),
+        "crgan_taudl": (77.7, 54.0),
+    },
+    ("cuhk03", "market1501"): {"crgan": (58.5, 30.4), "taudl": (63.7, 41.2), "crgan_taudl": (78.3, 56.0)},
+    ("cuhk03", "dukemtmc"): {"crgan": (46.5, 26.9), "taudl": (61.7, 43.5), "crgan_taudl": (67.7, 47.7)},
+}
+"""CR-GAN's tables 2 and 3 (ablations), 6 and 7 (TAUDL; CUHK03 as source), 11 (cut and paste): rank-1 and mAP
+in percent."""
+_CRGAN_TABLES: Mapping[str, tuple[int, ...]] = {
+    "direct": (2, 11),
+    "without_dual": (2,),
+    "without_dual_lmp": (2,),
+    "without_identity": (3,),
+    "without_camera": (3,),
+    "without_context": (3,),
+    "crgan": (2, 3, 5, 11),
+    "crgan_lmp": (2, 5, 6, 11),
+    "cut_paste": (11,),
+    "taudl": (6,),
+    "crgan_taudl": (6,),
+}
+"""Where they stand between Market-1501 and DukeMTMC-reID; from CUHK03 all stand in table 7."""
+_DGNET_FIGURES: Mapping[DataName, _Figures] = {
+    "market1501": {
+        "teacher": (89.6, 74.5),
+        "primary": (94.0, 84.4),
+        "fine": (91.6, 75.3),
+        "both": (94.8, 86.0),
+    },
+    "dukemtmc": {
+        "teacher": (82.0, 65.3),
+        "primary": (85.6, 72.7),
+        "fine": (78.7, 61.2),
+        "both": (86.6, 74.8),
+    },
+    "msmt17": {"teacher": (68.8, 36.2), "primary": (76.0, 49.7), "fine": (71.5, 43.5), "both": (77.2, 52.3)},
+    "cuhk03": {"both": (65.6, 61.1)},
+}
+"""DG-Net's table 3, whose last line is in tables 4 and 5, too, and table 10 (CUHK03-NP; its version is not
+named: those compared there are published for detected boxes)."""
+_DGNET_TABLES: Mapping[DataName, tuple[int, ...]] = {
+    "market1501": (3, 4),
+    "dukemtmc": (3, 4),
+    "msmt17": (3, 5),
+    "cuhk03": (10,),
+}
+_TRANSFER_FIGURES: Mapping[_Pair, tuple[float, float]] = {
+    ("market1501", "dukemtmc"): (42.62, 24.25),
+    ("dukemtmc", "market1501"): (56.12, 26.83),
+    ("market1501", "msmt17"): (17.11, 5.41),
+    ("msmt17", "market1501"): (61.76, 33.62),
+    ("dukemtmc", "msmt17"): (20.59, 6.35),
+    ("msmt17", "dukemtmc"): (61.89, 40.69),
+}
+"""DG-Net's table 9, direct transfer."""
+
+
+def _row(paper: PaperName, pair: _Pair, variant: str, tables: tuple[int, ...], figures: _Figures) -> Row:
+    """Put a row together."""
+    made = (_CRGAN_VARIANTS if paper == "crgan" else _DGNET_VARIANTS)[variant]
+    data = "-".join(dict.fromkeys(pair))
+    percent = figures.get(variant)
+    at_hand = pair[1] if paper == "crgan" else pair[0]
+    transferred = paper == "dgnet" and pair[0] != pair[1]
+    known = _TRANSFERRED if transferred else _DGNET_VARIANTS if paper == "dgnet" else _CRGAN_VARIANTS
+    return Row(
+        name=f"{paper}/{data}/{variant}",
+        paper=paper,
+        tables=tables if percent else (),
+        what=made.what + (", on another data set as it is" if transferred else ""),
+        source=pair[0],
+        target=pair[1],
+        training=made.training,
+        pooling=made.pooling,
+        statistics_of=at_hand if made.averaged else None,
+        half=made.half,
+        published=Published(*(round(figure / 100, 6) for figure in percent)) if percent else None,
+        controls=tuple(f"{paper}/{data}/{name}" for name in made.controls if name in known),
+    )
+
+
+def _all_rows() -> tuple[Row, ...]:
+    """Return every row: pairs and variants multiplied out."""
+    rows = [
+        _row("crgan", pair, variant, (7,) if pair[0] == "cuhk03" else _CRGAN_TABLES.get(variant, ()), figures)
+        for pair, figures in _CRGAN_FIGURES.items()
+        for variant in _CRGAN_VARIANTS
+    ]
+    rows += [
+        _row("dgnet", (data, data), variant, _dgnet_tables(data, variant), figures)
+        for data, figures in _DGNET_FIGURES.items()
+        for variant in _DGNET_VARIANTS
+    ]
+    rows += [
+        _row("dgnet", pair, variant, (9,), {"both": figures})
+        for pair, figures in _TRANSFER_FIGURES.items()
+        for variant in _TRANSFERRED
+    ]
+    return tuple(rows)
+
+
+def _dgnet_tables(data: DataName, variant: str) -> tuple[int, ...]:
+    """Return where DG-Net's own rows stand: only the whole method is in the comparisons."""
+    return _DGNET_TABLES[data] if variant == "both" or data == "cuhk03" else (3,)
+
+
+ROWS: Mapping[str, Row] = {row.name: row for row in _all_rows()}
+"""Every row by name, in the order of the papers."""
+
+
+def find_row(name: str) -> Row:
+    """Return a row by its name.
+
+    Args:
+        name: PAPER/DATA/VARIANT.
+
+    Raises:
+        ValueError: If there is no such row; the nearest ones are named.
+    """
+    if name in ROWS:
+        return ROWS[name]
+    words = [word for word in name.replace("-", "/").split("/") if word]
+    holding = [known for known in ROWS if words and all(word in known for word in words)]
+    near = sorted(holding or ROWS, key=lambda known: -SequenceMatcher(None, name, known).ratio())[:3]
+    msg = (
+        f"genreid reproduce: no row is called {name!r}; did you mean {' or '.join(near)}? "
+        "`genreid reproduce --list` shows all"
+    )
+    raise ValueError(msg)
+
+
+def rows_with(words: tuple[str, ...]) -> tuple[Row, ...]:
+    """Return the rows in whose name, or among whose tables, every word is found.
+
+    Args:
+        words: Such as `crgan`, `market1501`, `table3`; none: every row.
+    """
+
+    def fits(row: Row) -> bool:
+        tables = {f"table{number}" for number in row.tables}
+        return all(word in tables if word.startswith("table") else word in row.name for word in words)
+
+    return tuple(row for row in ROWS.values() if fits(row))
+
+
+def recipes_of(row: Row) -> Mapping[str, Callable[[], AdaptConfig] | Callable[[], DgnetConfig]]:
+    """Return the recipes that a row can be made with, by name; `paper` is the one of its paper.
+
+    Args:
+        row: The row.
+    """
+    if row.paper == "crgan":
+        return crgan.RECIPES
+    theirs = dgnet.published_msmt17 if row.source == "msmt17" else dgnet.published
+    return {"paper": theirs, **dgnet.RECIPES}
+
+
+class PublishedSize(NamedTuple):
+    """Images of a data set, as the papers count them.
+
+    Attributes:
+        train: Training images.
+        query: Queries.
+        gallery: Gallery images, those labelled junk left out.
+    """
+
+    train: int
+    query: int
+    gallery: int
+
+
+PUBLISHED_SIZES: Mapping[DataName, PublishedSize] = {
+    "market1501": PublishedSize(12_936, 3_368, 15_913),
+    "dukemtmc": PublishedSize(16_522, 2_228, 17_661),
+    "msmt17": PublishedSize(32_621, 11_659, 82_161),
+    "cuhk03": PublishedSize(7_365, 1_400, 5_332),
+}
+"""Spec G1; CUHK03 by the new protocol, detected (all three together are the paper's 14,097 images)."""
+FORMATS: Mapping[DataName, tuple[str, ...]] = {
+    "market1501": ("market1501",),
+    "dukemtmc": ("dukemtmc",),
+    "msmt17": ("msmt17",),
+    "cuhk03": ("cuhk03", "cuhk03-np"),
+}
+"""Formats that a data set may come in."""
