@@ -19,6 +19,11 @@ MEANINGS = {
     "cut_paste_bn": "cut_paste, then BN as above",
     "without_dual": "CR-GAN whose generator does not see the target image",
     "without_dual_bn": "without_dual, then BN as above",
+    "imagenet_cluster": "Cluster Contrast on the target's unlabelled images, from ImageNet",
+    "direct_cluster": "the same, from stage I",
+    "crgan_cluster": "the same, from CR-GAN's stage III",
+    "direct_taudl": "TAUDL, told which images of one camera show one person, from stage I",
+    "crgan_taudl": "the same, from CR-GAN's stage III",
     "teacher": "DG-Net's teacher, on the people of the source",
     "primary": "DG-Net, primary features, as the teacher",
     "fine": "DG-Net, fine features",
@@ -45,7 +50,8 @@ shared with other work. What was tried, and what the figures say: `docs/lab-note
 
 def page() -> str:
     """Return the whole page."""
-    found = (sorted((ROOT / "results").glob(name)) for name in ("demo.json", "crgan-*.json", "dgnet-*.json"))
+    names = ("demo.json", "crgan-*.json", "hybrid-*.json", "dgnet-*.json")
+    found = (sorted((ROOT / "results").glob(name)) for name in names)
     files = [path for paths in found for path in paths]
     tables = [table(path.stem, json.loads(path.read_text(encoding="utf-8"))) for path in files]
     return "\n".join([INTRODUCTION, *tables])
