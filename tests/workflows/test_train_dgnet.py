@@ -349,13 +349,16 @@ def test_settings_that_do_not_fit_are_refused(
 def test_people_can_be_held_out_and_the_backbone_be_another_runs(
     world: World, whole: Path, tmp_path: Path
 ) -> None:
-    """A tiny learning rate shows what E_a started from."""
-    slow = ("--training.sgd.backbone_rate", "1e-12", "--training.feeding", "none")
+    """Tiny learning rates show what the teacher and E_a started from."""
+    slow = [
+        word for part in ("training", "teacher.identity") for word in (f"--{part}.sgd.backbone_rate", "1e-12")
+    ]
     run = tmp_path / "run"
     answer = genreid(*world.words(run, "--holdout", "1", "--init", str(whole), *slow))
     assert answer.code == 0, answer.err
     loaded = load_appearance(run).network
     assert loaded.num_classes == 2
     before = dict(load_appearance(whole).network.backbone.named_parameters())
-    for name, parameter in loaded.backbone.named_parameters():
-        torch.testing.assert_close(parameter, before[name], rtol=0, atol=1e-6)
+    for network in (loaded, load_reid_network(run, "pretrained").network):
+        for name, parameter in network.backbone.named_parameters():
+            torch.testing.assert_close(parameter, before[name], rtol=0, atol=1e-6)

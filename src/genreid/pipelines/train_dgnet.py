@@ -40,7 +40,7 @@ class DgnetJob:
     teacher_run: Path | None = None
     """Another run, of the same data and people, whose teacher is taken over (default: one is trained)."""
     init: Path | None = None
-    """Another run whose re-id network's backbone E_a starts from."""
+    """Another run whose re-id network's backbone the teacher, if it is trained here, and E_a start from."""
 
 
 def train_dgnet(job: DgnetJob, options: RunOptions, config: DgnetConfig) -> Outcome:
@@ -113,6 +113,8 @@ def _run(job: DgnetJob, bench: DgnetBench, session: Session, log: RunLog) -> boo
         teaching = identity_stage(bench.config.teacher, bench.source, bench.seed, bench.compute)
         if job.teacher_run is not None:
             _take_teacher_over(job.teacher_run, job.out, teaching)
+        elif job.init is not None:
+            start_backbone_from(teaching.network("identity", ReidNetwork).backbone, job.init)
         if not run_stage(teaching, session, log):
             return False
         bench = replace(bench, teacher=teaching.network("identity", ReidNetwork))
