@@ -35,10 +35,11 @@ def single_gpu() -> AdaptConfig:
 def compact() -> AdaptConfig:
     """128x64, a quarter of the widths, EfficientNet-Lite0 from a package: for a CPU with two cores.
 
-    Stage II is a seventeenth of the paper's, so it learns five times as fast; the context loss weighs six
-    times as much, or nothing of the target's context is learned in that time; and the discriminator is an
-    eighth as wide and linear: at a quarter, behind its sigmoid, it was sure of every patch after a thousand
-    iterations (docs/lab-notes.md). Chosen by the loss terms and by eye, without the target's test set.
+    Stage II is a seventeenth of the paper's, so it learns five times as fast; the context and the adversarial
+    loss weigh six times as much, or nothing of the target's context and tone is learned in that time; and the
+    discriminator is an eighth as wide and linear: at a quarter, behind its sigmoid, it was sure of every patch
+    after a thousand iterations (docs/lab-notes.md). Chosen by the loss terms, by eye, and on drawn people,
+    without the target's test set.
     """
     return AdaptConfig(
         image=ImageConfig(height=128, width=64),
@@ -53,7 +54,11 @@ def compact() -> AdaptConfig:
             crop_padding=4,
         ),
         stage1_camera=CameraConfig(iterations=600, learning_rate=1e-3),
-        stage2=RenderingConfig(iterations=3_500, learning_rate=1e-3, weights=RenderingWeights(context=30.0)),
+        stage2=RenderingConfig(
+            iterations=3_500,
+            learning_rate=1e-3,
+            weights=RenderingWeights(adversarial=12.0, context=30.0),
+        ),
         stage3=FinetuningConfig(
             iterations=700,
             sgd=SgdConfig(backbone_rate=0.003, classifier_rate=0.03, drop_at=(0.6,)),
