@@ -1,6 +1,6 @@
 """Masks a second: `make_masks` with one process a core, against plain calls image by image in one process.
 
-    python -m benchmarks.masks [--count N] [--repeats R] [--images DIR] [--out F.json]
+    python -m benchmarks.masks [--count N] [--repeats R] [--images DIR] [--tiny] [--out F.json]
 
 The plain loop does what one would write first: open, pad, resize, run the network, cut out, write; with one
 thread in the network, and with a thread for each core. Without DIR, crops of 128 x 64 are drawn: the time
@@ -8,18 +8,18 @@ hardly depends on what they show. The three take turns; the load is noted, since
 """
 
 import argparse
-import json
-import os
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 from PIL import Image
 
+from benchmarks.drawn import draw_crops
+from benchmarks.measure import Sheet, Target, add_options, ratios, spread
 from genreid.data.listing import walk_images
 from genreid.masks.blazepose import BlazePoseParser, load_blazepose
 from genreid.masks.make import make_masks
@@ -28,12 +28,15 @@ from genreid.masks.processes import usable_cores
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _arguments().parse_args(argv)
+    if options.tiny:
+        options.count, options.repeats = 8, 1
+    sheet = Sheet("masks", "person masks, against the same model called image by image")
     parser = load_blazepose()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        root = options.images or _draw_crops(place / "crops", options.count)
+        root = options.images or draw_crops(place / "crops", options.count)
         images = sorted(walk_images(root))[: options.count]
-        few, load = images[: max(1, len(images) // 4)], os.getloadavg()[0]
+        few = images[: max(1, len(images) // 4)]
         rates: dict[str, list[float]] = {
             "make_masks": [],
             "plain, 1 thread": [],
@@ -45,42 +48,32 @@ def main(argv: Sequence[str] | None = None) -> int:
             rates["plain, a thread a core"].append(
                 _plain_rate(few, place / f"threads{turn}", parser, usable_cores())
             )
-    answer = {
+    threads = max(("plain, 1 thread", "plain, a thread a core"), key=lambda name: median(rates[name]))
+    ours, theirs = spread(rates["make_masks"])["median"], spread(rates[threads])["median"]
+    sheet.figures = {
         "images": len(images),
-        "repeats": options.repeats,
         "cores": usable_cores(),
-        "load": [round(load, 2), round(os.getloadavg()[0], 2)],
-        "masks_per_second": {
-            name: {"median": statistics.median(found), "min": min(found), "max": max(found)}
-            for name, found in rates.items()
-        },
+        "masks_per_second": {name: spread(found) for name, found in rates.items()},
     }
-    text = json.dumps(answer, indent=2) + "\n"
-    if options.out is None:
-        sys.stdout.write(text)
-    else:
-        options.out.write_text(text, encoding="utf-8")
-    return 0
+    sheet.targets.append(
+        Target(
+            what="person masks: the more of 100 crops/s and twice the model called image by image",
+            ours=f"{ours:.3g} crops/s",
+            reference=f"{threads}: {theirs:.3g} crops/s",
+            ratio=ratios(rates["make_masks"], rates[threads])["median"],
+            bound=max(2.0, 100 / theirs),
+        )
+    )
+    return sheet.finish(options)
 
 
 def _arguments() -> argparse.ArgumentParser:
     """Return the options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.masks")
-    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--count", type=int, default=1200)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--images", type=Path)
-    parser.add_argument("--out", type=Path)
-    return parser
-
-
-def _draw_crops(folder: Path, count: int) -> Path:
-    """Write smooth coloured noise as JPEG crops."""
-    folder.mkdir()
-    random = np.random.default_rng(0)
-    for number in range(count):
-        coarse = Image.fromarray(random.integers(0, 256, (16, 8, 3), dtype=np.uint8))
-        coarse.resize((64, 128), Image.Resampling.BICUBIC).save(folder / f"{number:05d}.jpg")
-    return folder
+    return add_options(parser)
 
 
 def _our_rate(images: Sequence[Path], root: Path, out: Path, parser: BlazePoseParser) -> float:

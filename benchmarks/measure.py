@@ -13,6 +13,7 @@ import json
 import math
 import os
 import platform
+import re
 import resource
 import statistics
 import subprocess
@@ -108,7 +109,7 @@ class Sheet:
             options: With `tiny` and `out`, of `add_options`.
         """
         record = self.to_json()
-        print(json.dumps(rounded(self.figures), indent=1))
+        print(as_text(self.figures))
         for target in self.targets:
             print(line_of(target.to_json()))
         print(f"{self.name}: {record['seconds']} s, load {record['load']}", flush=True)
@@ -137,7 +138,20 @@ def write(record: Figures, out: Path) -> None:
         out: The file.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(rounded(record), indent=1) + "\n", encoding="utf-8")
+    out.write_text(as_text(record) + "\n", encoding="utf-8")
+
+
+def as_text(record: Figures) -> str:
+    """Return JSON with short numbers, its lists of numbers and words on one line each.
+
+    Args:
+        record: What JSON can hold.
+    """
+
+    def joined(found: re.Match[str]) -> str:
+        return re.sub(r"\s+", " ", found[0]).replace("[ ", "[").replace(" ]", "]")
+
+    return re.sub(r"\[[^][{}]*\]", joined, json.dumps(rounded(record), indent=1))
 
 
 def line_of(target: Figures) -> str:

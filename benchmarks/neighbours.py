@@ -1,6 +1,7 @@
 """Clustering and re-ranking: seconds and memory, step by step, as the number of images grows.
 
-    python -m benchmarks.neighbours [--parts NAME ...] [--sizes N ...] [--width D] [--threads N] [--out F]
+    python -m benchmarks.neighbours [--parts NAME ...] [--sizes N ...] [--width D] [--threads N] [--tiny]
+                                    [--out F.json]
 
 1. `clustering`: drawn people, 2048-d: neighbours (k1 30), encoding, Jaccard distances up to 0.6, DBSCAN.
    Goal: 100,000 images in under 10 minutes and 8 GB on 2 cores.
@@ -20,7 +21,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 from sklearn.cluster import DBSCAN
 from sklearn.neighbors import sort_graph_by_row_values
 
-from benchmarks.ranking import DISTRACTORS, GALLERY, QUERIES, machine, peak_bytes
+from benchmarks.measure import RESULTS, Figures, Sheet, Target, add_options, commit, peak_bytes
+from benchmarks.ranking import DISTRACTORS, GALLERY, QUERIES
 from genreid.evaluation.matches import Labels
 from genreid.evaluation.ranking import rank, rank_by_chunks, rank_from_distances
 from genreid.evaluation.reranking import (
@@ -76,43 +77,102 @@ class Steps:
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _arguments().parse_args(argv)
-    answer = _read(options.out)
-    answer |= {"machine": machine(), "versions": versions()}
-    for part in options.parts:
-        sizes = {"clustering": options.sizes, "reranking": [GALLERY, *options.sizes[1:]], "dense": DENSE[1:]}
-        for size in sizes[part]:
+    sheet = Sheet("neighbours", "clustering and k-reciprocal re-ranking, step by step")
+    sheet.figures = {} if options.tiny else _read(options.out or RESULTS / "neighbours.json")
+    for part in PARTS if options.tiny else options.parts:
+        for size in _sizes(part, options):
             entry = _in_a_process(part, (size, options.width or WIDTHS[part]), options.threads)
+            entry["commit"] = commit()
             name = " x ".join(map(str, entry["shape"]))
-            answer.setdefault(part, {})[name] = entry
+            sheet.figures.setdefault(part, {})[name] = entry
             print(json.dumps({part: {name: entry}}, indent=1), flush=True)
-            if options.out is not None:
-                options.out.write_text(json.dumps(answer, indent=2) + "\n", encoding="utf-8")
-    return 0
+    sheet.targets = _targets(sheet.figures)
+    return sheet.finish(options)
 
 
 def _arguments() -> argparse.ArgumentParser:
     """Return the options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.neighbours")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--sizes", nargs="+", type=int, default=list(SIZES), help="images")
+    parser.add_argument("--sizes", nargs="+", type=int, default=[SIZES[0]], help=f"images, such as {SIZES}")
     parser.add_argument("--width", type=int, help=f"of embeddings; default: {WIDTHS}")
     parser.add_argument("--threads", type=int, help="default: as many as the process may use")
-    parser.add_argument("--out", type=Path)
-    return parser
+    return add_options(parser)
 
 
-def _read(path: Path | None) -> dict[str, Any]:
-    """Return what a result file holds."""
-    if path is None or not path.exists():
+def _sizes(part: str, options: argparse.Namespace) -> list[int]:
+    """Return how many images a part is measured with."""
+    if options.tiny:
+        return [300]
+    sizes = {"clustering": options.sizes, "reranking": [GALLERY, *options.sizes[1:]], "dense": DENSE[1:]}
+    return list(sizes[part])
+
+
+def _read(path: Path) -> Figures:
+    """Return the figures of a result file, so that parts and sizes which are not measured now stay."""
+    if not path.exists():
         return {}
     content = json.loads(path.read_text(encoding="utf-8"))
     assert isinstance(content, dict)
-    return content
+    figures = content.get("figures", content)
+    return {part: figures[part] for part in PARTS if part in figures}
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of what computes."""
-    return {name: version(name) for name in ("numpy", "scipy", "numba", "faiss-cpu", "scikit-learn")}
+def _targets(figures: Figures) -> list[Target]:
+    """Say which goals are met."""
+    found = []
+    market = figures.get("reranking", {}).get(f"{QUERIES} x {GALLERY} x {WIDTHS['reranking']}")
+    if market is not None:
+        seconds = market["after_nearest"]["seconds"]
+        found.append(
+            Target(
+                what="k-reciprocal re-ranking, Market-1501's size, after the neighbour search",
+                ours=f"{seconds:.3g} s",
+                reference=f"with the neighbour search: {market['all']['seconds']:.3g} s",
+                ratio=seconds,
+                bound=5.0,
+                unit="s",
+                at_least=False,
+            )
+        )
+        found.append(_memory("k-reciprocal re-ranking, Market-1501's size: peak memory", market, 2.0))
+    for name, entry in figures.get("dense", {}).items():
+        found.append(
+            Target(
+                what=f"k-reciprocal re-ranking, {name}: work of all threads",
+                ours=f"{entry['rerank']['cpu_seconds']:.3g} s",
+                reference=f"full matrices: {entry['dense']['cpu_seconds']:.3g} s",
+                ratio=entry["times_less_work"],
+                bound=1.0,
+                note=f"mAP {entry['mAP']:.6f} and {entry['mAP_dense']:.6f}",
+            )
+        )
+    large = [
+        (name, entry) for name, entry in figures.get("clustering", {}).items() if entry["shape"][0] == 100_000
+    ]
+    for name, entry in large:
+        found.append(
+            Target(
+                what=f"clustering of {name}",
+                ours=f"{entry['all']['seconds']:.4g} s on {entry['threads']} cores",
+                reference="-",
+                ratio=entry["all"]["seconds"] / 60,
+                bound=10.0,
+                unit="min",
+                at_least=False,
+                note=f"{entry['all']['cpu_seconds']:.4g} s of work; load {entry['load']}",
+            )
+        )
+        found.append(_memory(f"clustering of {name}: peak memory", entry, 8.0))
+    return found
+
+
+def _memory(what: str, entry: Figures, bound: float) -> Target:
+    """Say whether memory stays below a bound in GB."""
+    peak = entry["peak_bytes"] / 1e9
+    return Target(
+        what=what, ours=f"{peak:.2f} GB", reference="-", ratio=peak, bound=bound, unit="GB", at_least=False
+    )
 
 
 def _in_a_process(part: str, shape: tuple[int, int], threads: int | None) -> dict[str, Any]:
@@ -141,7 +201,7 @@ def measure(part: str, size: str, width: str) -> None:
     """Measure one size and write what was found as JSON."""
     load = os.getloadavg()[0]
     works = {"clustering": cluster, "reranking": rerank_gallery, "dense": against_dense}
-    works[part](200, int(width))  # compiles, or loads what is compiled
+    works[part](min(200, int(size)), int(width))  # compiles, or loads what is compiled
     entry = works[part](int(size), int(width))
     threads = len(os.sched_getaffinity(0))
     entry |= {"peak_bytes": peak_bytes(), "threads": threads}

@@ -1,6 +1,6 @@
 """CMC, mAP and mINP: time against `numpy.argsort` of the same distances; memory with a million images.
 
-    python -m benchmarks.ranking [--repeats N] [--gallery N] [--out F.json]
+    python -m benchmarks.ranking [--repeats N] [--gallery N] [--tiny] [--out F.json]
 
 1. Given distances of Market-1501's size (3,368 x 15,913, simulated people, cameras and distractors):
    `rank_from_distances` and `numpy.argsort(distances, axis=1)` take turns. Goal: 1/25 of its time.
@@ -13,23 +13,31 @@ The load is noted: other work on the machine slows what uses all cores more than
 """
 
 import argparse
-import json
 import os
-import platform
-import resource
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.measure import (
+    Figures,
+    Sheet,
+    Target,
+    add_options,
+    bytes_text,
+    in_process,
+    peak_bytes,
+    ratios,
+    seconds_of,
+    seconds_text,
+    spread,
+    take_turns,
+)
 from genreid.evaluation.ranking import rank, rank_from_distances
 from genreid.features.feature_set import FeatureSet
 
@@ -37,15 +45,6 @@ QUERIES, GALLERY, DISTRACTORS, PEOPLE, CAMERAS = 3_368, 15_913, 2_798, 750, 6
 WIDTH, LARGE_WIDTH, LARGE_QUERIES = 2048, 512, 100
 GOAL_RATIO, GOAL_BYTES = 25, 4e9
 
-RANK_FILES = """
-import json, sys, time
-from benchmarks.ranking import peak_bytes
-from genreid.evaluation.ranking import rank
-from genreid.features.feature_set import FeatureSet
-start = time.perf_counter()
-found = rank(FeatureSet.load(sys.argv[1]), FeatureSet.load(sys.argv[2]))
-print(json.dumps({"seconds": time.perf_counter() - start, "peak_bytes": peak_bytes(), "mAP": found.mAP}))
-"""
 FIRST_CALL = """
 import time
 import numpy as np
@@ -71,19 +70,36 @@ class Labels(NamedTuple):
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _arguments().parse_args(argv)
-    load = os.getloadavg()[0]
-    answer: dict[str, Any] = {"machine": machine(), "versions": versions()}
+    sheet = Sheet("ranking", "CMC, mAP and mINP from distances, against numpy.argsort; a million images")
+    if options.tiny:
+        options.repeats, options.gallery = 1, 500
     with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
-        answer["first_call_seconds"] = first_calls(Path(scratch))
-        answer["given_distances"] = given_distances(options.repeats)
-        answer["features"] = features(max(3, options.repeats // 2))
-        answer["large_gallery"] = large_gallery(options.gallery, Path(scratch))
-    answer["load"] = [round(load, 2), round(os.getloadavg()[0], 2)]
-    print(table(answer))
-    if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(answer, indent=2) + "\n", encoding="utf-8")
-    return 0
+        given = given_distances(options.repeats, 50 if options.tiny else QUERIES)
+        large = large_gallery(options.gallery, Path(scratch))
+        sheet.figures = {"given_distances": given, "large_gallery": large}
+        if not options.tiny:
+            sheet.figures["first_call_seconds"] = first_calls(Path(scratch))
+            sheet.figures["features"] = features(max(3, options.repeats // 2))
+    seconds = given["seconds"]
+    sheet.targets = [
+        Target(
+            what="ranking, distances given, Market-1501's size",
+            ours=seconds_text(seconds["rank_from_distances"]),
+            reference=f"numpy.argsort of the matrix: {seconds_text(seconds['numpy_argsort'])}",
+            ratio=given["times_faster"]["median"],
+            bound=GOAL_RATIO,
+        ),
+        Target(
+            what=f"100 queries against {options.gallery:,} images of 512-d features in a file: peak memory",
+            ours=f"{bytes_text(large['peak_bytes'])}, {large['seconds']:.3g} s",
+            reference=f"the file: {bytes_text(large['file_bytes'])}",
+            ratio=large["peak_bytes"] / 1e9,
+            bound=GOAL_BYTES / 1e9,
+            unit="GB",
+            at_least=False,
+        ),
+    ]
+    return sheet.finish(options)
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -92,23 +108,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--gallery", type=int, default=1_000_000, help="images of the large gallery")
     parser.add_argument("--scratch", type=Path, help="folder for its features, 2 GB (default: the system's)")
-    parser.add_argument("--out", type=Path)
-    return parser
-
-
-def machine() -> dict[str, str | int]:
-    """Return what the figures depend on."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = {line.split(":")[1].strip() for line in lines if line.startswith("model name")}
-    return {"cpu": ", ".join(names) or platform.processor(), "cores": os.cpu_count() or 0}
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what computes."""
-    return {"python": platform.python_version()} | {name: version(name) for name in ("numpy", "numba")}
+    return add_options(parser)
 
 
 def market_labels(rng: np.random.Generator) -> Labels:
@@ -125,30 +125,18 @@ def market_labels(rng: np.random.Generator) -> Labels:
 
 def market_distances(rng: np.random.Generator, labels: Labels) -> NDArray[np.float32]:
     """Simulate the distances of a network that works somewhat: those of one person are smaller."""
-    distances = rng.standard_normal((QUERIES, GALLERY), np.float32)
+    distances = rng.standard_normal((len(labels.query_pids), GALLERY), np.float32)
     distances -= 3.0 * (labels.query_pids[:, None] == labels.gallery_pids)
     return distances * np.float32(0.1) + np.float32(1.3)
 
 
-def take_turns(works: dict[str, Callable[[], object]], repeats: int) -> dict[str, dict[str, float]]:
-    """Time the works in turn: median, fastest and slowest, in seconds, after one turn that is not counted."""
-    seconds: dict[str, list[float]] = {name: [] for name in works}
-    for turn in range(repeats + 1):
-        for name, work in works.items():
-            start = time.perf_counter()
-            work()
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return {
-        name: {"median": statistics.median(found), "min": min(found), "max": max(found)}
-        for name, found in seconds.items()
-    }
-
-
-def given_distances(repeats: int) -> dict[str, Any]:
+def given_distances(repeats: int, queries: int) -> Figures:
     """Time the ranking of a distance matrix against its sort."""
     rng = np.random.default_rng(0)
     labels = market_labels(rng)
+    labels = labels._replace(
+        query_pids=labels.query_pids[:queries], query_camids=labels.query_camids[:queries]
+    )
     distances = market_distances(rng, labels)
     seconds = take_turns(
         {
@@ -157,19 +145,18 @@ def given_distances(repeats: int) -> dict[str, Any]:
         },
         repeats,
     )
-    ratio = seconds["numpy_argsort"]["median"] / seconds["rank_from_distances"]["median"]
-    mean_ap = rank_from_distances(distances, *labels).mAP
-    shape = list(distances.shape)
-    return {"shape": shape, "mAP": mean_ap, "repeats": repeats, "seconds": seconds, "times_faster": ratio}
+    return {
+        "shape": list(distances.shape),
+        "mAP": rank_from_distances(distances, *labels).mAP,
+        "repeats": repeats,
+        "seconds": {name: spread(found) for name, found in seconds.items()},
+        "times_faster": ratios(seconds["numpy_argsort"], seconds["rank_from_distances"]),
+    }
 
 
-def features(repeats: int) -> dict[str, Any]:
+def features(repeats: int) -> Figures:
     """Time the ranking of features against the bare matrix product."""
-    rng = np.random.default_rng(0)
-    labels = market_labels(rng)
-    people = rng.standard_normal((PEOPLE + 1, WIDTH), np.float32)
-    query = FeatureSet(_near(rng, people, labels.query_pids), labels.query_pids, labels.query_camids)
-    gallery = FeatureSet(_near(rng, people, labels.gallery_pids), labels.gallery_pids, labels.gallery_camids)
+    query, gallery = market_features(WIDTH)
     seconds = take_turns(
         {
             "matrix_product": lambda: query.embedding @ gallery.embedding.T,
@@ -177,8 +164,23 @@ def features(repeats: int) -> dict[str, Any]:
         },
         repeats,
     )
-    shape = [QUERIES, GALLERY, WIDTH]
-    return {"shape": shape, "mAP": rank(query, gallery).mAP, "repeats": repeats, "seconds": seconds}
+    return {
+        "shape": [QUERIES, GALLERY, WIDTH],
+        "mAP": rank(query, gallery).mAP,
+        "repeats": repeats,
+        "seconds": {name: spread(found) for name, found in seconds.items()},
+    }
+
+
+def market_features(width: int) -> tuple[FeatureSet, FeatureSet]:
+    """Simulate queries and a gallery of Market-1501's size."""
+    rng = np.random.default_rng(0)
+    labels = market_labels(rng)
+    people = rng.standard_normal((PEOPLE + 1, width), np.float32)
+    return (
+        FeatureSet(_near(rng, people, labels.query_pids), labels.query_pids, labels.query_camids),
+        FeatureSet(_near(rng, people, labels.gallery_pids), labels.gallery_pids, labels.gallery_camids),
+    )
 
 
 def _near(
@@ -192,7 +194,7 @@ def _near(
     return vectors
 
 
-def large_gallery(images: int, scratch: Path) -> dict[str, Any]:
+def large_gallery(images: int, scratch: Path) -> Figures:
     """Rank a large gallery from a file, in a process of its own."""
     rng = np.random.default_rng(0)
     people = rng.standard_normal((images // 20 + 1, LARGE_WIDTH), np.float32)
@@ -201,8 +203,15 @@ def large_gallery(images: int, scratch: Path) -> dict[str, Any]:
         pids = np.arange(size) % (len(people) - 1) + 1
         files.append(scratch / f"{name}.safetensors")
         FeatureSet(_near(rng, people, pids), pids, np.full(size, camid)).save(files[-1])
-    found = json.loads(_python(RANK_FILES, *map(str, files)))
+    found = in_process("benchmarks.ranking", "rank_files", {"query": str(files[0]), "gallery": str(files[1])})
     return {"shape": [LARGE_QUERIES, images, LARGE_WIDTH], "file_bytes": files[1].stat().st_size, **found}
+
+
+def rank_files(query: str, gallery: str) -> Figures:
+    """Load and rank in this process."""
+    found: list[float] = []
+    seconds = seconds_of(lambda: found.append(rank(FeatureSet.load(query), FeatureSet.load(gallery)).mAP))
+    return {"seconds": seconds, "peak_bytes": peak_bytes(), "mAP": found[0]}
 
 
 def first_calls(scratch: Path) -> dict[str, dict[str, float]]:
@@ -220,38 +229,6 @@ def _python(code: str, *arguments: str, **environment: str) -> str:
     return subprocess.run(
         command, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True, check=True
     ).stdout
-
-
-def peak_bytes() -> int:
-    """Return the largest memory this process has held, the pages of mapped files among it."""
-    status = Path("/proc/self/status")  # getrusage counts the parent's memory, too, where it was forked
-    if status.exists():
-        line = next(line for line in status.read_text(encoding="ascii").splitlines() if "VmHWM" in line)
-        return int(line.split()[1]) * 1024
-    scale = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
-
-
-def table(answer: dict[str, Any]) -> str:
-    """Return the figures as lines of text."""
-    given, large, first = answer["given_distances"], answer["large_gallery"], answer["first_call_seconds"]
-    lines = [f"{answer['machine']['cpu']}, {answer['machine']['cores']} cores, load {answer['load']}"]
-    for part in ("given_distances", "features"):
-        lines.append(f"{part} {' x '.join(map(str, answer[part]['shape']))}, mAP {answer[part]['mAP']:.3f}")
-        for name, found in answer[part]["seconds"].items():
-            spread = f"({found['min']:.4f} to {found['max']:.4f})"
-            lines.append(f"  {name:<20} {found['median']:8.4f} s {spread}")
-    lines.append(
-        f"  given distances: {given['times_faster']:.1f} times faster than argsort (goal {GOAL_RATIO})"
-    )
-    lines.append(
-        f"large gallery {' x '.join(map(str, large['shape']))}: {large['seconds']:.2f} s, peak "
-        f"{large['peak_bytes'] / 1e9:.2f} GB (goal {GOAL_BYTES / 1e9:.0f})"
-    )
-    for name, found in first.items():
-        whole = ", ".join(f"{part} {seconds:.2f} s" for part, seconds in found.items())
-        lines.append(f"first call, {name}: {whole}")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

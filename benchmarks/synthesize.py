@@ -1,6 +1,6 @@
 """Images of synthetic people a second, on one core, from nothing to JPEG and mask on disk.
 
-    python -m benchmarks.synthesize [--people N] [--size H W] [--repeats R] [--out F.json]
+    python -m benchmarks.synthesize [--people N] [--size H W] [--repeats R] [--tiny] [--out F.json]
 
 Seconds are those of the processor (`time.process_time`), so that other jobs on the machine take less part in
 the figure: the wall clock's rate stands beside it, with the load. Painting the six scenes, once for each data
@@ -8,9 +8,6 @@ set, is measured apart.
 """
 
 import argparse
-import json
-import os
-import statistics
 import sys
 import tempfile
 import time
@@ -18,11 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.measure import Sheet, Target, add_options, spread
 from genreid.data.synthetic.picture import scene_of
 from genreid.data.synthetic.plan import Synthesis, plan
 from genreid.data.synthetic.write import synthesize
 
-TARGET = 200
+TARGET = 200.0
 """Images a second that the package promises at 128x64."""
 
 
@@ -37,24 +35,30 @@ class Run(NamedTuple):
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _arguments().parse_args(argv)
-    load = os.getloadavg()[0]
-    answer: dict[str, object] = {"size": options.size, "target": TARGET}
+    if options.tiny:
+        options.people, options.repeats = 2, 1
+    sheet = Sheet("synthesize", "drawn people with masks: images a second of one core")
+    sheet.figures["size"] = options.size
     for domain in ("A", "B"):
         runs = [_run(domain, options.size, options.people, seed) for seed in range(options.repeats)]
         rates = [run.images / run.processor for run in runs]
-        answer[domain] = {
+        sheet.figures[domain] = {
             "images": [run.images for run in runs],
-            "per_processor_second": _spread(rates),
-            "per_wall_second": _spread([run.images / run.wall for run in runs]),
-            "scenes_seconds": _spread([run.scenes for run in runs]),
+            "per_processor_second": spread(rates),
+            "per_wall_second": spread([run.images / run.wall for run in runs]),
+            "scenes_seconds": spread([run.scenes for run in runs]),
         }
-    answer["load"] = [round(load, 2), round(os.getloadavg()[0], 2)]
-    text = json.dumps(answer, indent=2) + "\n"
-    if options.out is None:
-        sys.stdout.write(text)
-    else:
-        options.out.write_text(text, encoding="utf-8")
-    return 0
+        sheet.targets.append(
+            Target(
+                what=f"drawn people of domain {domain}, {options.size[0]}x{options.size[1]}, on one core",
+                ours=f"{spread(rates)['median']:.3g} images a processor second",
+                reference="-",
+                ratio=spread(rates)["median"],
+                bound=TARGET,
+                unit="images/s",
+            )
+        )
+    return sheet.finish(options)
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -63,8 +67,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--size", type=int, nargs=2, default=[128, 64], metavar=("H", "W"))
     parser.add_argument("--people", type=int, default=60)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--out", type=Path)
-    return parser
+    return add_options(parser)
 
 
 def _run(domain: str, size: Sequence[int], people: int, seed: int) -> Run:
@@ -80,15 +83,6 @@ def _run(domain: str, size: Sequence[int], people: int, seed: int) -> Run:
         synthesize(Path(folder), Path(folder) / "masks", synthesis, shown=False)
         wall = time.perf_counter() - wall
     return Run(len(plan(synthesis)), painted - start, time.process_time() - painted, wall)
-
-
-def _spread(values: Sequence[float]) -> dict[str, float]:
-    """Return median and range."""
-    return {
-        "median": round(statistics.median(values), 2),
-        "min": round(min(values), 2),
-        "max": round(max(values), 2),
-    }
 
 
 if __name__ == "__main__":
