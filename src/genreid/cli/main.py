@@ -19,6 +19,7 @@ VERBS = {
     "extract": "turn the images of a data set into embeddings",
     "evaluate": "rank a gallery for every query: CMC, mAP, mINP",
     "report": "one page about one or more runs: table, curves, pictures",
+    "reproduce": "one row of the papers' tables, ours beside theirs; --list shows all",
 }
 """Verb -> what it does, in the order of the work; `genreid.cli.VERB` holds its `main(argv) -> int`."""
 

@@ -103,6 +103,11 @@ class Row:
     """Names of the rows that it has to be ahead of; the first is the paper's own comparison."""
 
     @property
+    def variant(self) -> str:
+        """The last part of its name."""
+        return self.name.rsplit("/", maxsplit=1)[-1]
+
+    @property
     def needs(self) -> tuple[DataName, ...]:
         """The data sets without which it cannot be made."""
         from_source = self.training.depends_on[0]
@@ -139,7 +144,7 @@ _DIRECT = Training(name="direct", method="baseline", sections=_STAGE_ONE)
 _CRGAN = _adapted("crgan", "crgan")
 _SOURCE = _adapted("source_control", "none")
 _CUT_PASTE = _adapted("cut_paste", "cut_paste")
-_WITHOUT_DUAL = _adapted("without_dual", "crgan_single")
+_WITHOUT_DUAL = _adapted("without_dual", "crgan_single", {"generator.dual_condition": False})
 _WITHOUT = {
     loss: _adapted(f"without_{loss}", "crgan", {f"stage2.weights.{loss}": 0.0})
     for loss in ("identity", "camera", "context")

@@ -1,0 +1,194 @@
+"""The figures of a row: its network embeds and ranks the test set; what each query scores is kept for pairs.
+
+RUN/rows/NAME.safetensors holds what each valid query contributes to the figures, so that a gain over a
+control is judged query by query, and a row that was ranked is not ranked again.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from genreid.data.fingerprint import dataset_fingerprint
+from genreid.data.sample import JUNK_PID
+from genreid.evaluation.bootstrap import query_figures
+from genreid.evaluation.ranking import rank
+from genreid.features.extract import Extractor
+from genreid.features.halves import take_half
+from genreid.features.options import FeatureOptions
+from genreid.pipelines.row_training import RowPlan, evaluated_stage
+from genreid.recipes.reproduce import Row
+from genreid.report.code_fingerprint import code_fingerprint
+from genreid.report.records import EvaluatedImages, record_evaluation
+from genreid.training.checkpoint import checkpoint_folders
+from genreid.training.precision import choose_compute
+
+logger = logging.getLogger(__name__)
+
+_PIPELINES = {
+    "baseline": "genreid.pipelines.train_baseline",
+    "adapt": "genreid.pipelines.adapt",
+    "taudl": "genreid.pipelines.train_taudl",
+    "dgnet": "genreid.pipelines.train_dgnet",
+}
+_EVALUATION = ("genreid.features.extract", "genreid.features.halves", "genreid.evaluation.ranking")
+_OURSELVES = ("genreid.pipelines.row_training", "genreid.pipelines.row_evaluation")
+_UNUSED = {
+    "all": (  # progress, logs and pictures decide no figure; nor does a method that is not run
+        "genreid.data.progress",
+        "genreid.training.progress",
+        "genreid.training.run_log",
+        "genreid.generation.renderings",
+        "genreid.pipelines.generate_sheets",
+        "genreid.training.cluster_stage",
+    ),
+    "crgan": ("genreid.models.dgnet", "genreid.models.appearance"),
+    "dgnet": ("genreid.models.crgan",),
+    "adapt": (
+        "genreid.pipelines.train_cluster",
+        "genreid.pipelines.train_taudl",
+        "genreid.pipelines.target_images",
+        "genreid.training.taudl_stage",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A row's figures.
+
+    Attributes:
+        figures: `Ranking.to_json`: shares as fractions, and counts.
+        by_query: float64 [valid queries, figures] of `query_figures`.
+        weights: The evaluated checkpoint: `stage`, `step` and the `sha256` of its networks' file.
+        minutes: Time that embedding and ranking took.
+    """
+
+    figures: Mapping[str, float]
+    by_query: NDArray[np.float64]
+    weights: Mapping[str, str]
+    minutes: float
+
+
+def measure(plan: RowPlan) -> Measured:
+    """Rank the target's test set by the network of a row, or return what was kept of doing so.
+
+    Args:
+        plan: The row; its run is finished.
+
+    Raises:
+        ValueError: If the test set holds no query or gallery, or cannot be read.
+    """
+    run = plan.folder_of(plan.row.training)
+    weights = checkpoint_weights(run, plan)
+    key = _key(plan, weights)
+    path = run / "rows" / f"{plan.row.target}.{plan.row.variant}.safetensors"
+    kept = _read(path, key)
+    if kept is not None:
+        return replace(kept, weights=weights)
+    began = time.monotonic()
+    dataset, options = plan.data[plan.row.target], feature_options(plan)
+    gallery = [sample for sample in dataset.gallery if sample.pid != JUNK_PID]
+    if not dataset.query or not gallery:
+        msg = f"{dataset.root} has {len(dataset.query)} queries and {len(gallery)} gallery images to rank"
+        raise ValueError(msg)
+    extractor = Extractor.from_run(run, options)
+    sides = extractor.extract(dataset.query), extractor.extract(gallery)
+    if plan.row.half is not None:
+        sides = take_half(sides[0], plan.row.half), take_half(sides[1], plan.row.half)
+    ranking = rank(*sides)
+    record_evaluation(run, path.stem, ranking, *sides, EvaluatedImages(folder=str(dataset.root)))
+    minutes = (time.monotonic() - began) / 60
+    found = Measured(ranking.to_json(), query_figures(ranking.scores), weights, minutes)
+    _write(path, key, found)
+    return found
+
+
+def feature_options(plan: RowPlan) -> FeatureOptions:
+    """Return how a row's embeddings are made.
+
+    Args:
+        plan: The row.
+    """
+    options = FeatureOptions(
+        pooling=plan.row.pooling, device=plan.options.device, precision=plan.options.precision
+    )
+    if plan.row.statistics_of is None:
+        return options
+    return replace(options, bn_statistics=str(plan.path_of(plan.row.statistics_of)))
+
+
+def checkpoint_weights(run: Path, plan: RowPlan) -> dict[str, str]:
+    """Return which weights are evaluated, with the SHA-256 of their file.
+
+    Args:
+        run: The run folder, finished.
+        plan: The row.
+    """
+    stage = evaluated_stage(run, plan.row.training)
+    assert stage is not None, f"{run} is not finished"
+    folder = checkpoint_folders(run / "checkpoints" / stage)[0]
+    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    return {"stage": stage, "step": str(state["step"]), "sha256": state["sha256"]["networks.safetensors"]}
+
+
+def code_of(row: Row) -> str:
+    """Return the fingerprint of the code that decides a row's figures, as it is now.
+
+    Args:
+        row: The row.
+    """
+    methods = {training.method for training in row.training.chain}
+    unused = [*_UNUSED["all"], *_UNUSED[row.paper]]
+    if "taudl" not in methods:
+        unused += _UNUSED["adapt"]
+    roots = (*(_PIPELINES[method] for method in sorted(methods)), *_EVALUATION)
+    return code_fingerprint(roots, tuple(unused), _OURSELVES)
+
+
+def _key(plan: RowPlan, weights: Mapping[str, str]) -> str:
+    """Return all that decides the scores of a row, as one text."""
+    row, options = plan.row, plan.options
+    parts: dict[str, Any] = {
+        "weights": weights["sha256"],
+        "code": code_of(row),
+        "data": dataset_fingerprint(plan.data[row.target]),
+        "options": [row.pooling, row.half, row.statistics_of],
+        "precision": choose_compute(options.device, options.precision).name,
+    }
+    if row.statistics_of is not None:
+        parts["statistics"] = dataset_fingerprint(plan.data[row.statistics_of])
+    return json.dumps(parts, sort_keys=True)
+
+
+def _write(path: Path, key: str, measured: Measured) -> None:
+    """Keep scores beside the run."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.part")
+    facts = {"key": key, "figures": json.dumps(dict(measured.figures)), "minutes": repr(measured.minutes)}
+    save_file({"by_query": measured.by_query}, draft, metadata=facts)
+    draft.replace(path)
+
+
+def _read(path: Path, key: str) -> Measured | None:
+    """Return scores that were kept, if they are of this very row."""
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="numpy") as file:
+            facts = file.metadata() or {}
+            if facts.get("key") != key:
+                return None
+            by_query = file.get_tensor("by_query")
+        return Measured(json.loads(facts["figures"]), by_query, {}, float(facts["minutes"]))
+    except (SafetensorError, KeyError, ValueError) as error:
+        logger.warning("%s is damaged, so the row is ranked again: %s", path, error)
+        return None

@@ -1,0 +1,379 @@
+"""The result file of a row: figures, what they were made with, and in what that differs from the paper.
+
+Shares are fractions. A file is stale if the code that decides its figures, or the settings of its recipe,
+have changed since.
+"""
+
+import json
+import platform
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import docstring_parser
+import timm
+import torch
+
+from genreid import __version__
+from genreid.data.fingerprint import dataset_fingerprint
+from genreid.evaluation.bootstrap import FIGURES, BootstrapConfig, Interval, bootstrap, bootstrap_gain
+from genreid.features.extract import fingerprint
+from genreid.models.backbone import BackboneConfig
+from genreid.models.pretrained import PACKAGED_WEIGHTS, architecture, load_backbone_weights, sha256_of
+from genreid.pipelines.row_evaluation import Measured, code_of
+from genreid.pipelines.row_training import RowPlan, with_changes
+from genreid.recipes.reproduce import PAPERS_AP, PUBLISHED_SIZES, ROWS, TITLES, Row, recipes_of
+from genreid.report.loss_log import read_loss_log
+from genreid.report.provenance import source_commit
+from genreid.training.config_file import config_to_dict
+from genreid.training.configs import AdaptConfig
+from genreid.training.dgnet_config import DgnetConfig
+from genreid.training.precision import choose_compute
+from genreid.training.run_folder import TAUDL_USES, flatten
+
+GROUPED: Mapping[str, str] = {
+    "crgan-c2m-compact": "crgan/cuhk03-market1501",
+    "hybrid-c2m-compact": "crgan/cuhk03-market1501",
+    "dgnet-cuhk03np-compact": "dgnet/cuhk03",
+}
+"""Files of several rows, from before rows had files of their own -> what their rows' names begin with."""
+_DIGITS = 6
+
+
+class RowFile(NamedTuple):
+    """A result file that was read.
+
+    Attributes:
+        path: The file.
+        content: What it holds.
+    """
+
+    path: Path
+    content: Mapping[str, Any]
+
+
+def row_content(plan: RowPlan, measured: Measured, controls: Mapping[str, Measured]) -> dict[str, Any]:
+    """Return what the result file of a row holds.
+
+    Args:
+        plan: The row, its run finished.
+        measured: Its figures.
+        controls: Those of its controls that are there, by name.
+
+    Returns:
+        JSON values.
+    """
+    row, draws = plan.row, BootstrapConfig()
+    trained = [plan.folder_of(training) / "metrics.jsonl" for training in row.training.chain]
+    minutes = sum(read_loss_log(path).seconds for path in trained) / 60
+    settings, words = _differences(plan)
+    return {
+        "row": row.name,
+        "what": row.what,
+        "paper": TITLES[row.paper],
+        "tables": list(row.tables),
+        "published": None if row.published is None else row.published._asdict(),
+        "published_ap": PAPERS_AP,
+        "recipe": plan.label,
+        "seed": plan.options.seed,
+        "figures": {name: round(value, _DIGITS) for name, value in measured.figures.items()},
+        "interval": {
+            "level": draws.level,
+            "resamples": draws.resamples,
+            **_rounded(bootstrap(measured.by_query, draws)),
+        },
+        "gains": [_gain(row, measured, name, control) for name, control in controls.items()],
+        "controls_not_made": [name for name in row.controls if name not in controls],
+        "difference": {"words": words, "settings": settings},
+        "config": config_to_dict(_resolved(plan)),
+        "precision": choose_compute(plan.options.device, plan.options.precision).name,
+        "data": _data_of(plan),
+        "weights": {"start": _start_of(plan), "evaluated": dict(measured.weights)},
+        "code": code_of(row),
+        "commit": source_commit() or None,
+        "version": __version__,
+        "hardware": _hardware(plan),
+        "minutes": round(minutes + measured.minutes, 1),
+    }
+
+
+def write_row(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a result file whole.
+
+    Args:
+        path: The file; its folder is made.
+        content: Of `row_content`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.part")
+    draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    draft.replace(path)
+
+
+def read_rows(folder: Path) -> tuple[RowFile, ...]:
+    """Return the result files of rows below a folder, in the order of the papers, then by file name.
+
+    Args:
+        folder: Such as `results`; other files in it are passed over.
+
+    Raises:
+        ValueError: If one is no JSON; names it.
+    """
+    order = {name: number for number, name in enumerate(ROWS)}
+    found = []
+    for path in sorted(folder.glob("*/*/*.json")):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            msg = f"{path}: this is no JSON: {error}"
+            raise ValueError(msg) from error
+        if isinstance(content, dict) and content.get("row") in ROWS:
+            found.append(RowFile(path, content))
+    return tuple(sorted(found, key=lambda file: (order[file.content["row"]], file.path.name)))
+
+
+def stale_reason(file: RowFile) -> str:
+    """Say why a result file is not what this code would make.
+
+    Args:
+        file: A result file.
+
+    Returns:
+        A few words; empty: it is not stale.
+    """
+    row, content = ROWS[file.content["row"]], file.content
+    if content["code"] != code_of(row):
+        return "code changed since"
+    return recipe_changes(row, content["recipe"], content["config"])
+
+
+def recipe_changes(row: Row, recipe: str, settings: Mapping[str, Any]) -> str:
+    """Say in which settings a recipe is not what a row was made with.
+
+    Args:
+        row: The row.
+        recipe: Name of the recipe; settings of one's own, such as `compact+1a2b3c`, are never out of date.
+        settings: What the row was made with.
+
+    Returns:
+        A few words; empty: it is the same.
+    """
+    make = recipes_of(row).get(recipe)
+    if make is None:
+        return ""
+    now, before = flatten(config_to_dict(make())), flatten(settings)
+    own = {name for training in row.training.chain for name in training.changes}
+    # a setting that is newer than the row had its default then
+    changed = [
+        name
+        for name in now
+        if _matters(name, row) and name not in own and before.get(name, now[name]) != now[name]
+    ]
+    return f"recipe changed since: {', '.join(changed[:3])}" if changed else ""
+
+
+def _differences(plan: RowPlan) -> tuple[dict[str, Any], list[str]]:
+    """Return in which settings a row differs from its paper's recipe, and all differences in words."""
+    recipes, recipe = recipes_of(plan.row), plan.options.recipe
+    resolved = _resolved(plan)
+    ours, paper = (
+        flatten(config_to_dict(resolved)),
+        flatten(config_to_dict(_changed(plan.row, recipes["paper"]()))),
+    )
+    changed = {
+        name: {"ours": value, "paper": paper[name]}
+        for name, value in ours.items()
+        if value != paper[name] and _matters(name, plan.row)
+    }
+    title = " ".join((recipes[recipe].__doc__ or "").strip().split("\n")[0].split())
+    words = [f"Recipe {recipe}: {title}"]
+    texts = _setting_texts(resolved)
+    words += [
+        f"{name}: {both['ours']}, in the paper's recipe {both['paper']}. {texts.get(name, '')}".strip()
+        for name, both in changed.items()
+    ]
+    return changed, words + _other_words(plan)
+
+
+def _other_words(plan: RowPlan) -> list[str]:
+    """Say in what a row differs from the paper beside its settings."""
+    words, chain = [], plan.row.training.chain
+    if any(training.method == "adapt" and training.renderer != "none" for training in chain):
+        words.append("Person masks: BlazePose's, unless --masks gave others; the paper's: a parser of LIP.")
+    if any(training.method == "taudl" for training in chain):
+        image = config_to_dict(plan.config)["image"]
+        size = f"{image['height']}x{image['width']}"
+        words.append(f"TAUDL at stage I's image size, {size}; its own is 256x128. It uses {TAUDL_USES}.")
+    if plan.row.statistics_of is not None:
+        words.append(
+            f"Batch-norm statistics of {plan.row.statistics_of}'s training images; the paper's: stored."
+        )
+    for name, dataset in plan.data.items():
+        ranked = [sample for sample in dataset.gallery if sample.pid >= 0]
+        counts = (len(dataset.train), len(dataset.query), len(ranked))
+        if counts != PUBLISHED_SIZES[name]:
+            published = " / ".join(f"{count:,}" for count in PUBLISHED_SIZES[name])
+            here = " / ".join(f"{count:,}" for count in counts)
+            words.append(f"{name}: {here} images (train / query / gallery); published: {published}.")
+    return words
+
+
+def _setting_texts(config: object, prefix: str = "") -> dict[str, str]:
+    """Return the first sentence of what is said of each setting, by dotted name."""
+    assert is_dataclass(config)
+    texts: dict[str, str] = {}
+    for ancestor in reversed(type(config).__mro__):
+        if is_dataclass(ancestor):
+            for item in docstring_parser.parse_from_object(ancestor).params:
+                sentence = " ".join((item.description or "").split())
+                texts[prefix + item.arg_name] = re.split(r"(?<=[.;])\s", sentence)[0]
+    for item in fields(config):
+        value = getattr(config, item.name)
+        if is_dataclass(value):
+            texts |= _setting_texts(value, f"{prefix}{item.name}.")
+    return texts
+
+
+def _resolved(plan: RowPlan) -> AdaptConfig | DgnetConfig:
+    """Return a row's settings, its own changes among them."""
+    return _changed(plan.row, plan.config)
+
+
+def _changed(row: Row, config: AdaptConfig | DgnetConfig) -> AdaptConfig | DgnetConfig:
+    """Lay a row's own changes over settings."""
+    changes = {name: value for training in row.training.chain for name, value in training.changes.items()}
+    return with_changes(config, changes)
+
+
+def _matters(name: str, row: Row) -> bool:
+    """Tell whether a setting plays a part in a row."""
+    return name.startswith(row.sections)
+
+
+def _gain(row: Row, ours: Measured, name: str, control: Measured) -> dict[str, Any]:
+    """Return what a row is ahead of one of its controls."""
+    gain = bootstrap_gain(ours.by_query, control.by_query)
+    published, theirs = row.published, ROWS[name].published
+    return {
+        "over": name,
+        **{figure: round(ours.figures[figure] - control.figures[figure], _DIGITS) for figure in FIGURES},
+        "interval": _rounded(gain),
+        "published": None
+        if published is None or theirs is None
+        else {
+            figure: round(mine - its, _DIGITS)
+            for figure, mine, its in zip(published._fields, published, theirs, strict=True)
+        },
+    }
+
+
+def _rounded(intervals: Mapping[str, Interval]) -> dict[str, list[float]]:
+    """Return intervals as JSON values."""
+    return {name: [round(end, _DIGITS) for end in ends] for name, ends in intervals.items()}
+
+
+def _data_of(plan: RowPlan) -> dict[str, Any]:
+    """Return which data sets a row was made with."""
+    return {
+        name: {
+            "format": dataset.format,
+            "train": len(dataset.train),
+            "query": len(dataset.query),
+            "gallery": len(dataset.gallery),
+            "sha256": dataset_fingerprint(dataset),
+        }
+        for name, dataset in plan.data.items()
+    }
+
+
+def _start_of(plan: RowPlan) -> dict[str, str | None] | None:
+    """Return which trained weights the backbone started from; None: from random numbers."""
+    config = plan.config
+    backbone = config.backbone if isinstance(config, AdaptConfig) else config.appearance.backbone
+    if backbone.weights == "none":
+        return None
+    return {"backbone": backbone.name, "weights": backbone.weights, "sha256": _sha256_of_start(backbone)}
+
+
+def _sha256_of_start(backbone: BackboneConfig) -> str | None:
+    """Return the SHA-256 of a file of weights, a fingerprint of what the hub gives, or None if it is gone."""
+    if backbone.weights == "package":
+        return PACKAGED_WEIGHTS[architecture(backbone.name)].sha256
+    if backbone.weights != "hub":
+        path = Path(backbone.weights)
+        return sha256_of(path) if path.is_file() else None
+    network = timm.create_model(backbone.name, pretrained=False, num_classes=0)
+    try:
+        load_backbone_weights(network, backbone.name, "hub")
+    except ValueError:
+        return None
+    return fingerprint(network)
+
+
+def _hardware(plan: RowPlan) -> dict[str, Any]:
+    """Return what the row was ranked on; a run may have been trained elsewhere."""
+    device = choose_compute(plan.options.device, plan.options.precision).device
+    return {
+        "machine": platform.machine(),
+        "cpu_threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How long a row took somewhere.
+
+    Attributes:
+        recipe: The recipe.
+        device: The GPU's name, or `cpu`.
+        minutes: Of training and evaluation.
+    """
+
+    recipe: str
+    device: str
+    minutes: float
+
+
+def measurements(folder: Path) -> Mapping[str, tuple[Measurement, ...]]:
+    """Return how long each row took, by its name.
+
+    Args:
+        folder: Where result files are.
+    """
+    found: dict[str, tuple[Measurement, ...]] = {}
+    for _, content in read_rows(folder):
+        one = Measurement(content["recipe"], content["hardware"]["device"], float(content["minutes"]))
+        found[content["row"]] = (*found.get(content["row"], ()), one)
+    for file in read_grouped(folder):
+        device, recipe = file.content["hardware"]["device"], file.content["config"]["recipe"]
+        for name, entries in grouped_rows(file).items():
+            minutes = sum(entry["minutes"] for entry in entries) / len(entries)
+            found[name] = (*found.get(name, ()), Measurement(recipe, device, round(minutes, 1)))
+    return found
+
+
+def read_grouped(folder: Path) -> tuple[RowFile, ...]:
+    """Return the result files of several rows each that know no fingerprint of the code.
+
+    Args:
+        folder: Such as `results`.
+    """
+    paths = [folder / f"{stem}.json" for stem in GROUPED]
+    return tuple(
+        RowFile(path, json.loads(path.read_text(encoding="utf-8"))) for path in paths if path.is_file()
+    )
+
+
+def grouped_rows(file: RowFile) -> Mapping[str, list[dict[str, Any]]]:
+    """Return the entries of those of its rows that `genreid reproduce` knows, by their names there.
+
+    Args:
+        file: Of `read_grouped`.
+    """
+    named = {f"{GROUPED[file.path.stem]}/{name}": row["seeds"] for name, row in file.content["rows"].items()}
+    return {name: named[name] for name in ROWS if name in named}

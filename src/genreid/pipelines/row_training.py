@@ -1,0 +1,261 @@
+"""What a row of a paper's table is made of: data sets, settings, run folders, and their training.
+
+Run folders lie in RUNS/RECIPE-seedN/PAPER/DATA/NAME, where DATA names what the run depends on: stage I of all
+pairs with one source is one run, and so rows share whatever they can.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from genreid.data.load import load_dataset
+from genreid.data.mask_paths import mask_path
+from genreid.data.sample import ReidDataset, Sample
+from genreid.data.training_people import training_people
+from genreid.masks.blazepose import load_blazepose
+from genreid.masks.make import make_masks
+from genreid.pipelines.adapt import AdaptJob, adapt
+from genreid.pipelines.train_baseline import BaselineJob, train_baseline
+from genreid.pipelines.train_dgnet import DgnetJob, train_dgnet
+from genreid.pipelines.train_taudl import TaudlJob, train_taudl
+from genreid.recipes.reproduce import DATA, FORMATS, DataName, Row, Training, recipes_of
+from genreid.training.checkpoint import checkpoint_folders
+from genreid.training.config_file import ConfigT, config_from_dict, config_to_dict, merge_mappings
+from genreid.training.configs import AdaptConfig, TaudlConfig
+from genreid.training.dgnet_config import DgnetConfig
+from genreid.training.loop import Outcome
+from genreid.training.run_folder import APPEARANCE_STAGES, flatten
+from genreid.training.run_options import RunOptions
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReproduceJob:
+    """Make one row of a paper's table: train what it needs, rank, and set ours beside the paper's figures."""
+
+    market1501: Path | None = field(default=None, metadata={"metavar": "DIR"})
+    """Market-1501."""
+    dukemtmc: Path | None = field(default=None, metadata={"metavar": "DIR"})
+    """DukeMTMC-reID."""
+    msmt17: Path | None = field(default=None, metadata={"metavar": "DIR"})
+    """MSMT17, either version."""
+    cuhk03: Path | None = field(default=None, metadata={"metavar": "DIR"})
+    """CUHK03: the raw release, or CUHK03-NP's detected images."""
+    masks: Path | None = field(default=None, metadata={"metavar": "DIR"})
+    """Folder of person masks, in DIR/market1501 and so on; missing ones are made (default: RUNS/masks)."""
+    runs: Path = field(default=Path("runs/reproduce"), metadata={"metavar": "RUNS"})
+    """Folder of all run folders; rows share what they can, and a row that was stopped goes on there."""
+    out: Path | None = field(default=None, metadata={"metavar": "F.json"})
+    """Result file (default: results/NAME.RECIPE.seedN.json)."""
+    parser_model: Path | None = field(default=None, metadata={"metavar": "FILE"})
+    """File of the person-mask network, where it cannot be fetched; see `genreid mask --help`."""
+    json: bool = False
+    """Print the result file instead of a table."""
+
+    def folder(self, name: DataName) -> Path | None:
+        """Return where a data set lies.
+
+        Args:
+            name: Which one.
+        """
+        place: Path | None = getattr(self, name)
+        return place
+
+
+@dataclass(frozen=True)
+class RowPlan:
+    """A row, with all that decides how it is made.
+
+    Attributes:
+        row: Which row.
+        job: Where data and runs are.
+        options: Seed, device, precision, time limit.
+        config: All settings, without the row's own changes.
+        data: The data sets that it needs, read.
+    """
+
+    row: Row
+    job: ReproduceJob
+    options: RunOptions
+    config: AdaptConfig | DgnetConfig
+    data: Mapping[DataName, ReidDataset]
+
+    @property
+    def label(self) -> str:
+        """The recipe, and a few digits of the settings where some were changed."""
+        made = recipes_of(self.row)[self.options.recipe]()
+        if made == self.config:
+            return self.options.recipe
+        text = json.dumps(flatten(config_to_dict(self.config)), sort_keys=True)
+        return f"{self.options.recipe}+{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+
+    @property
+    def out(self) -> Path:
+        """The result file."""
+        name = f"{self.row.name}.{self.label}.seed{self.options.seed}.json"
+        return self.job.out or Path("results") / name
+
+    def path_of(self, name: DataName) -> Path:
+        """Return the folder of a data set that the row needs.
+
+        Args:
+            name: Which one.
+        """
+        place = self.job.folder(name)
+        assert place is not None, name
+        return place
+
+    def folder_of(self, training: Training) -> Path:
+        """Return a run folder of the row.
+
+        Args:
+            training: Which one.
+        """
+        pair = zip((self.row.source, self.row.target), training.depends_on, strict=True)
+        data = "-".join(dict.fromkeys(name for name, needed in pair if needed))
+        return self.job.runs / f"{self.label}-seed{self.options.seed}" / self.row.paper / data / training.name
+
+
+def plan_row(row: Row, job: ReproduceJob, options: RunOptions, config: AdaptConfig | DgnetConfig) -> RowPlan:
+    """Read the data sets that a row needs, and refuse what cannot give it.
+
+    Args:
+        row: Which row.
+        job: Where data and runs are.
+        options: Seed, device, precision, time limit.
+        config: All settings, of the row's paper.
+
+    Raises:
+        ValueError: If a data set is missing or another one, or people are to be held out.
+    """
+    if options.holdout:
+        msg = (
+            "genreid reproduce: a row is the final figure on a test set; choose settings with "
+            f"`genreid adapt|train --holdout {options.holdout}` and `genreid evaluate --holdout "
+            f"{options.holdout}`, then give them here"
+        )
+        raise ValueError(msg)
+    missing = [name for name in row.needs if job.folder(name) is None]
+    if missing:
+        wanted = " and ".join(f"--{name} DIR" for name in missing)
+        msg = f"genreid reproduce: {row.name} needs {wanted}: {row.what}"
+        raise ValueError(msg)
+    data = {}
+    for name in row.needs:
+        place = job.folder(name)
+        assert place is not None, name
+        data[name] = load_dataset(place)
+        if data[name].format not in FORMATS[name]:
+            msg = f"--{name} {place}: expected {' or '.join(FORMATS[name])}, found {data[name].format}"
+            raise ValueError(msg)
+    return RowPlan(row, job, options, config, data)
+
+
+def train(plan: RowPlan, training: Training, max_minutes: float | None) -> Outcome:
+    """Train one run of a row, from where its folder stands.
+
+    Args:
+        plan: The row.
+        training: Which of its runs; those that it starts from are finished.
+        max_minutes: Stop after so long; None: never.
+
+    Raises:
+        ValueError: If data, masks or settings do not fit together.
+    """
+    out, options = plan.folder_of(training), replace(plan.options, max_minutes=max_minutes)
+    start = None if training.start is None else plan.folder_of(training.start)
+    if isinstance(plan.config, DgnetConfig):
+        whole = with_changes(plan.config, training.changes)
+        source = plan.path_of(plan.row.source)
+        if training.method == "baseline":
+            return train_baseline(BaselineJob(data=source, out=out), options, whole.teacher)
+        return train_dgnet(DgnetJob(data=source, out=out, teacher_run=start), options, whole)
+    config = with_changes(plan.config, training.changes)
+    if training.method == "baseline":
+        source, split = plan.path_of(plan.row.source), _source_split(plan)
+        return train_baseline(BaselineJob(data=source, out=out, split=split), options, config.baseline)
+    if training.method == "taudl":
+        backbone = replace(config.backbone, dropout=0.0, bottleneck=0)
+        settings = TaudlConfig(image=config.image, backbone=backbone, taudl=config.taudl)
+        job = TaudlJob(data=plan.path_of(plan.row.target), out=out, init=start)
+        return train_taudl(job, options, settings)
+    return adapt(_adapt_job(plan, training, start), options, config)
+
+
+def with_changes(config: ConfigT, changes: Mapping[str, bool | float]) -> ConfigT:
+    """Return settings with some of them changed.
+
+    Args:
+        config: A config.
+        changes: Values by dotted name.
+
+    Raises:
+        ValueError: If there is no such setting, or a value does not fit.
+    """
+    tree: dict[str, object] = {}
+    for name, value in changes.items():
+        *sections, leaf = name.split(".")
+        place = tree
+        for section in sections:
+            below = place.setdefault(section, {})
+            assert isinstance(below, dict)
+            place = below
+        place[leaf] = value
+    return config_from_dict(type(config), merge_mappings(config_to_dict(config), tree), source="row")
+
+
+def evaluated_stage(run: Path, training: Training) -> str | None:
+    """Return the stage of a run whose network is evaluated; None if the run is not finished.
+
+    Args:
+        run: The run folder.
+        training: What was to be trained there.
+    """
+    stages = {"baseline": ("identity",), "adapt": ("finetuning",), "taudl": ("taudl",)}
+    for stage in stages.get(training.method, APPEARANCE_STAGES):
+        for folder in checkpoint_folders(run / "checkpoints" / stage)[:1]:
+            state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+            return stage if state["step"] >= state["iterations"] else None
+    return None
+
+
+def _adapt_job(plan: RowPlan, training: Training, start: Path | None) -> AdaptJob:
+    """Return what `genreid adapt` is asked for; masks that are missing are made, once for all rows."""
+    source, target = plan.row.source, plan.row.target
+    job = AdaptJob(
+        source=plan.path_of(source),
+        target=plan.path_of(target),
+        out=plan.folder_of(training),
+        source_split=_source_split(plan),
+        renderer=training.renderer,
+        pretrained=start,
+    )
+    if training.renderer == "none":
+        return job
+    people = training_people(plan.data[source], job.source_split)
+    return replace(
+        job,
+        source_masks=_masks(plan, source, people),
+        target_masks=_masks(plan, target, plan.data[target].train),
+    )
+
+
+def _masks(plan: RowPlan, name: DataName, samples: tuple[Sample, ...]) -> Path:
+    """Return the folder of a data set's masks, with a mask for every readable image."""
+    masks, root = (plan.job.masks or plan.job.runs / "masks") / name, plan.data[name].root
+    if not all(mask_path(masks, root, sample.path).is_file() for sample in samples):
+        make_masks(samples, root, masks, load_blazepose(plan.job.parser_model))
+    return masks
+
+
+def _source_split(plan: RowPlan) -> Literal["train", "all"]:
+    """Return which people are learned from: CR-GAN takes all 1,467 of CUHK03 (spec E21)."""
+    return "all" if plan.row.source == "cuhk03" else "train"
+
+
+assert set(DATA) <= set(ReproduceJob.__dataclass_fields__), "every data set has its option"

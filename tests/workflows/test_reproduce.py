@@ -1,0 +1,256 @@
+"""`genreid reproduce` on drawn people, as a user types it: stopped, resumed, shared runs, result files."""
+
+import contextlib
+import io
+import json
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from genreid.cli.main import main
+from genreid.recipes.reproduce import ROWS
+from tests.drawn_datasets import draw_cuhk03_np, draw_dukemtmc, draw_market1501
+from tests.workflows.test_adapt import TINY as TINY_CRGAN
+from tests.workflows.test_train_dgnet import TINY as TINY_DGNET
+
+PAIR = "crgan/market1501-dukemtmc"
+TAUDL = ("--taudl.iterations", "3", "--taudl.batch", "24", "--taudl.neck.width", "16")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command ended with and wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+def genreid(*words: str) -> Answer:
+    """Run the command line in this process, with one thread."""
+    torch.set_num_threads(1)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main(words)
+    finally:
+        root.handlers[:], root.level = handlers, level
+        logging.captureWarnings(capture=False)
+    return Answer(code, out.getvalue(), err.getvalue())
+
+
+@dataclass(frozen=True)
+class World:
+    """Drawn people as three data sets with masks, runs, and the command line."""
+
+    root: Path
+
+    def words(self, name: str, *more: str) -> list[str]:
+        """The command line of a row, with tiny networks."""
+        crgan = name.startswith("crgan")
+        data = [f"--{known}={self.root / known}" for known in ("market1501", "dukemtmc", "cuhk03")]
+        settings = [f"--{key}={value}" for key, value in (TINY_CRGAN if crgan else TINY_DGNET).items()]
+        folders = [f"--runs={self.root / 'runs'}", f"--masks={self.root / 'masks'}"]
+        stage2 = ["--stage2.iterations=4", *TAUDL] if crgan else []
+        return ["reproduce", name, *data, *settings, *stage2, *folders, *more]
+
+    def make(self, name: str, *more: str) -> dict[str, Any]:
+        """Make a row and return its result file."""
+        answer = genreid(*self.words(name, "--json", f"--out={self.root / 'row.json'}", *more))
+        assert answer.code == 0, answer.err
+        content = json.loads(answer.out)
+        assert content == json.loads((self.root / "row.json").read_text())
+        assert isinstance(content, dict)
+        return content
+
+    def logs(self) -> dict[str, str]:
+        """What every run has logged, by its folder's name."""
+        return {path.parent.name: path.read_text() for path in self.root.glob("runs/*/*/*/*/metrics.jsonl")}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    root = tmp_path_factory.mktemp("reproduce")
+    draw_market1501(root / "market1501", 3, 2, size=(32, 16), masks_root=root / "masks" / "market1501")
+    draw_dukemtmc(root / "dukemtmc", 4, 2)
+    draw_cuhk03_np(root / "cuhk03")
+    for path in (root / "dukemtmc").rglob("*.jpg"):
+        mask = root / "masks" / path.relative_to(root).with_suffix(".png")
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(path) as image:
+            Image.new("1", image.size, 1).save(mask)
+    before = os.environ.get("GENREID_CACHE")
+    os.environ["GENREID_CACHE"] = str(root / "cache")
+    yield World(root)
+    os.environ.pop("GENREID_CACHE")
+    if before is not None:
+        os.environ["GENREID_CACHE"] = before
+
+
+@pytest.fixture(scope="module")
+def stopped(world: World) -> Answer:
+    """The first command of all, out of time after its first step."""
+    return genreid(*world.words(f"{PAIR}/crgan_lmp", "--max-minutes", "0", "--json"))
+
+
+@pytest.fixture(scope="module")
+def crgan_lmp(world: World, stopped: Answer) -> dict[str, Any]:
+    assert stopped.code == 0
+    return world.make(f"{PAIR}/crgan_lmp")
+
+
+def test_a_row_stops_when_time_is_up(stopped: Answer) -> None:
+    assert json.loads(stopped.out) == {"row": f"{PAIR}/crgan_lmp", "outcome": "out of time"}
+    assert "the same command resumes it" in stopped.err
+
+
+def test_the_same_command_resumes_it(world: World, crgan_lmp: dict[str, Any]) -> None:
+    steps = [json.loads(line)["step"] for line in world.logs()["direct"].splitlines()]
+    assert steps == [1, 4], "the first step is not done again"
+    assert crgan_lmp["row"] == f"{PAIR}/crgan_lmp"
+
+
+def test_what_a_result_file_holds(crgan_lmp: dict[str, Any]) -> None:
+    content = crgan_lmp
+    assert content["published"] == {"rank1": 0.56, "mAP": 0.333}
+    assert (content["paper"], content["tables"], content["seed"]) == ("CR-GAN", [2, 5, 6, 11], 5)
+    assert content["recipe"].startswith("paper+")
+    figures = content["figures"]
+    assert figures["valid_queries"] == 8
+    for name in ("rank1", "mAP", "mAP_trapezoid", "mINP"):
+        low, high = content["interval"][name]
+        assert 0 <= low <= figures[name] <= high <= 1
+    assert content["config"]["stage2"]["iterations"] == 4
+    assert set(content["data"]) == {"market1501", "dukemtmc"}
+    assert {len(data["sha256"]) for data in content["data"].values()} == {64}
+    assert content["data"]["market1501"]["train"] == 12
+    assert content["weights"]["start"] is None
+    assert (content["weights"]["evaluated"]["stage"], content["weights"]["evaluated"]["step"]) == (
+        "finetuning",
+        "5",
+    )
+    assert len(content["weights"]["evaluated"]["sha256"]) == 64
+    assert len(content["code"]) == 16
+    assert {"commit", "version", "precision"} <= set(content)
+    assert content["hardware"]["device"] == "cpu"
+    assert content["minutes"] >= 0
+
+
+def test_the_difference_of_recipes_is_said_in_words(crgan_lmp: dict[str, Any]) -> None:
+    settings, words = crgan_lmp["difference"]["settings"], crgan_lmp["difference"]["words"]
+    assert settings["stage2.iterations"] == {"ours": 4, "paper": 60_000}
+    assert "taudl.iterations" not in settings, "it plays no part in this row"
+    assert any(line.startswith("stage2.iterations: 4, in the paper's recipe 60000. Iter") for line in words)
+    assert any("published: 12,936 / 3,368 / 15,913" in line for line in words)
+    assert any(line.startswith("Person masks") for line in words)
+
+
+def test_gains_over_the_controls_that_are_there(crgan_lmp: dict[str, Any]) -> None:
+    assert [gain["over"] for gain in crgan_lmp["gains"]] == [f"{PAIR}/direct", f"{PAIR}/direct_lmp"]
+    over_direct = crgan_lmp["gains"][0]
+    assert over_direct["published"] == {"rank1": 0.191, "mAP": 0.128}
+    low, high = over_direct["interval"]["mAP"]
+    assert low <= over_direct["mAP"] <= high
+    assert crgan_lmp["gains"][1]["published"] is None
+    assert crgan_lmp["controls_not_made"] == []
+
+
+def test_a_second_row_of_the_pair_trains_nothing_again(world: World, crgan_lmp: dict[str, Any]) -> None:
+    before = world.logs()
+    direct, crgan = world.make(f"{PAIR}/direct"), world.make(f"{PAIR}/crgan")
+    assert world.logs() == before
+    gain = next(gain for gain in crgan_lmp["gains"] if gain["over"] == direct["row"])
+    assert gain["mAP"] == pytest.approx(crgan_lmp["figures"]["mAP"] - direct["figures"]["mAP"], abs=2e-6)
+    assert crgan["controls_not_made"] == [f"{PAIR}/source_control"]
+    assert crgan["weights"] == crgan_lmp["weights"]
+    assert direct["weights"]["evaluated"]["stage"] == "identity"
+    assert not any(name.startswith(("stage2", "stage3")) for name in direct["difference"]["settings"])
+
+
+@pytest.mark.usefixtures("crgan_lmp")
+def test_a_row_without_a_loss_and_one_with_taudl(world: World) -> None:
+    without = world.make(f"{PAIR}/without_identity")
+    assert without["config"]["stage2"]["weights"]["identity"] == 0
+    assert "stage2.weights.identity" not in without["difference"]["settings"], "it is what the row is"
+    terms = [line for line in world.logs()["without_identity"].splitlines() if '"rendering"' in line]
+    assert terms
+    assert all("identity" not in json.loads(line) for line in terms)
+    hybrid = world.make(f"{PAIR}/crgan_taudl")
+    assert hybrid["weights"]["evaluated"]["stage"] == "taudl"
+    assert any("one camera show one person" in line for line in hybrid["difference"]["words"])
+    assert {"direct", "crgan", "without_identity", "crgan_taudl"} == set(world.logs())
+
+
+def test_dgnet_on_cuhk03_beside_its_teacher(world: World) -> None:
+    both = world.make("dgnet/cuhk03/both")
+    assert both["published"] == {"rank1": 0.656, "mAP": 0.611}
+    assert [gain["over"] for gain in both["gains"]] == ["dgnet/cuhk03/teacher"]
+    before = world.logs()
+    teacher, primary = world.make("dgnet/cuhk03/teacher"), world.make("dgnet/cuhk03/primary")
+    assert world.logs() == before, "the teacher is shared, and halves are of one run"
+    assert teacher["published"] is None
+    assert all(name.startswith("teacher.") for name in teacher["difference"]["settings"])
+    assert primary["weights"]["evaluated"] == both["weights"]["evaluated"] != teacher["weights"]["evaluated"]
+
+
+@pytest.mark.usefixtures("crgan_lmp")
+def test_ours_is_printed_beside_the_papers(world: World) -> None:
+    out = world.root / "printed" / "row.json"
+    answer = genreid(*world.words(f"{PAIR}/crgan_lmp", "--out", str(out)))
+    assert answer.code == 0, answer.err
+    for words in ("the paper", "56.0", "ours (paper+", "gain over direct_lmp", "+19.1", "bootstrap interval"):
+        assert words in answer.out, words
+    assert "stage2.iterations: 4, in the paper's recipe 60000" in answer.out
+    assert out.is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("crgan/market1501-dukemtmc/crgn_lmp",), "did you mean crgan/market1501-dukemtmc/crgan_lmp"),
+        (("crgan/cuhk03-market1501/crgan",), "needs --cuhk03 DIR and --market1501 DIR"),
+        (("dgnet/cuhk03/both", "--holdout", "2"), "choose settings with `genreid adapt|train --holdout 2`"),
+        (("--recipe", "compact"), "expected the name of a row first, got --recipe"),
+        (("dgnet/cuhk03/both", "--recipe", "single_cpu"), "did you mean 'single_gpu'?"),
+        (("--list", "no_such_row"), "no row has all of no_such_row"),
+    ],
+)
+def test_mistakes_are_named(words: tuple[str, ...], named: str) -> None:
+    answer = genreid("reproduce", *words)
+    assert answer.code == 2
+    assert named in answer.err
+
+
+def test_another_data_set_is_refused(world: World) -> None:
+    answer = genreid("reproduce", "dgnet/dukemtmc/both", "--dukemtmc", str(world.root / "cuhk03"))
+    assert answer.code == 2
+    assert "expected dukemtmc, found cuhk03-np" in answer.err
+
+
+@pytest.mark.usefixtures("crgan_lmp")
+def test_the_list_says_what_rows_need_and_how_long_they_took(world: World) -> None:
+    results = world.root / "results"
+    world.make(f"{PAIR}/direct", "--out", str(world.root / "row.json"))
+    place = results / "crgan" / "market1501-dukemtmc" / "direct.json"
+    place.parent.mkdir(parents=True)
+    place.write_text((world.root / "row.json").read_text())
+    answer = genreid("reproduce", "--list", "--json", "--results", str(results))
+    rows = {row["row"]: row for row in json.loads(answer.out)}
+    assert list(rows) == list(ROWS)
+    direct = rows[f"{PAIR}/direct"]
+    assert direct["needs"] == ["market1501", "dukemtmc"]
+    assert direct["published"] == {"rank1": 0.369, "mAP": 0.205}
+    assert [one["device"] for one in direct["measured"]] == ["cpu"]
+    assert rows["dgnet/msmt17/both"]["measured"] == []
+    text = genreid("reproduce", "--list", "table10", "--results", str(results)).out
+    assert "dgnet/cuhk03/both  table 10: 65.6 / 61.1" in text
+    assert "needs --cuhk03; not measured" in text
