@@ -14,8 +14,12 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks import results_readme
 from genreid.cli.main import main
+from genreid.pipelines.row_file import read_rows, recipe_changes, stale_reason
+from genreid.recipes.crgan import compact
 from genreid.recipes.reproduce import ROWS
+from genreid.training.config_file import config_to_dict
 from tests.drawn_datasets import draw_cuhk03_np, draw_dukemtmc, draw_market1501
 from tests.workflows.test_adapt import TINY as TINY_CRGAN
 from tests.workflows.test_train_dgnet import TINY as TINY_DGNET
@@ -236,21 +240,57 @@ def test_another_data_set_is_refused(world: World) -> None:
     assert "expected dukemtmc, found cuhk03-np" in answer.err
 
 
-@pytest.mark.usefixtures("crgan_lmp")
-def test_the_list_says_what_rows_need_and_how_long_they_took(world: World) -> None:
-    results = world.root / "results"
-    world.make(f"{PAIR}/direct", "--out", str(world.root / "row.json"))
-    place = results / "crgan" / "market1501-dukemtmc" / "direct.json"
+def copy_row(world: World, content: dict[str, Any], name: str) -> Path:
+    """Put a result file where the list and the page of the results look for it."""
+    place = world.root / name / f"{content['row']}.{content['recipe']}.seed{content['seed']}.json"
     place.parent.mkdir(parents=True)
-    place.write_text((world.root / "row.json").read_text())
+    place.write_text(json.dumps(content))
+    return world.root / name
+
+
+def test_the_list_says_what_rows_need_and_how_long_they_took(world: World, crgan_lmp: dict[str, Any]) -> None:
+    results = copy_row(world, crgan_lmp, "listed")
     answer = genreid("reproduce", "--list", "--json", "--results", str(results))
     rows = {row["row"]: row for row in json.loads(answer.out)}
     assert list(rows) == list(ROWS)
-    direct = rows[f"{PAIR}/direct"]
-    assert direct["needs"] == ["market1501", "dukemtmc"]
-    assert direct["published"] == {"rank1": 0.369, "mAP": 0.205}
-    assert [one["device"] for one in direct["measured"]] == ["cpu"]
+    row = rows[f"{PAIR}/crgan_lmp"]
+    assert row["needs"] == ["market1501", "dukemtmc"]
+    assert row["published"] == {"rank1": 0.56, "mAP": 0.333}
+    assert row["measured"] == [
+        {"recipe": crgan_lmp["recipe"], "device": "cpu", "minutes": crgan_lmp["minutes"]}
+    ]
     assert rows["dgnet/msmt17/both"]["measured"] == []
     text = genreid("reproduce", "--list", "table10", "--results", str(results)).out
     assert "dgnet/cuhk03/both  table 10: 65.6 / 61.1" in text
     assert "needs --cuhk03; not measured" in text
+
+
+def test_a_row_of_this_code_is_current_and_one_of_older_code_stale(
+    world: World, crgan_lmp: dict[str, Any]
+) -> None:
+    of_compact = {**crgan_lmp, "recipe": "compact"}
+    files = {
+        "current": (crgan_lmp, "| current |"),
+        "older": ({**crgan_lmp, "code": "0" * 16}, "| **stale**: code changed since |"),
+        "other_recipe": (of_compact, "| **stale**: recipe changed since: image.height, image.width, "),
+    }
+    for name, (content, state) in files.items():
+        results = copy_row(world, content, name)
+        (found,) = read_rows(results)
+        assert bool(stale_reason(found)) == ("stale" in state)
+        page = results_readme.page(results)
+        assert f"| `{PAIR}/crgan_lmp` | 56.0 / 33.3 |" in page
+        assert state in page
+
+
+def test_a_recipe_is_not_older_for_what_no_row_of_it_uses() -> None:
+    row, settings = ROWS["crgan/cuhk03-market1501/direct"], config_to_dict(compact())
+    assert not recipe_changes(row, "compact", settings)
+    settings["stage2"]["iterations"] = 7
+    assert not recipe_changes(row, "compact", settings), "direct transfer ends with stage I"
+    crgan = ROWS["crgan/cuhk03-market1501/crgan"]
+    assert recipe_changes(crgan, "compact", settings) == "recipe changed since: stage2.iterations"
+    without = ROWS["crgan/cuhk03-market1501/without_camera"]
+    settings = config_to_dict(compact())
+    settings["stage2"]["weights"]["camera"] = 0.0
+    assert not recipe_changes(without, "compact", settings), "it is what the row is"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import docstring_parser
 import timm
@@ -32,6 +32,9 @@ from genreid.training.configs import AdaptConfig
 from genreid.training.dgnet_config import DgnetConfig
 from genreid.training.precision import choose_compute
 from genreid.training.run_folder import TAUDL_USES, flatten
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 GROUPED: Mapping[str, str] = {
     "crgan-c2m-compact": "crgan/cuhk03-market1501",
@@ -220,18 +223,17 @@ def _other_words(plan: RowPlan) -> list[str]:
     return words
 
 
-def _setting_texts(config: object, prefix: str = "") -> dict[str, str]:
+def _setting_texts(config: "DataclassInstance", prefix: str = "") -> dict[str, str]:
     """Return the first sentence of what is said of each setting, by dotted name."""
-    assert is_dataclass(config)
     texts: dict[str, str] = {}
-    for ancestor in reversed(type(config).__mro__):
-        if is_dataclass(ancestor):
-            for item in docstring_parser.parse_from_object(ancestor).params:
-                sentence = " ".join((item.description or "").split())
-                texts[prefix + item.arg_name] = re.split(r"(?<=[.;])\s", sentence)[0]
+    for described in reversed(type(config).mro()):
+        if is_dataclass(described):
+            for said in docstring_parser.parse_from_object(described).params:
+                text = " ".join((said.description or "").split())
+                texts[prefix + said.arg_name] = re.split(r"(?<=[.;])\s", text)[0]
     for item in fields(config):
         value = getattr(config, item.name)
-        if is_dataclass(value):
+        if is_dataclass(value) and not isinstance(value, type):
             texts |= _setting_texts(value, f"{prefix}{item.name}.")
     return texts
 

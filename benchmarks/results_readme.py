@@ -1,0 +1,112 @@
+"""results/README.md from the files below results/; `python -m benchmarks.results_table` writes it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from genreid.pipelines.row_file import (
+    RowFile,
+    grouped_rows,
+    read_grouped,
+    read_rows,
+    recipe_changes,
+    stale_reason,
+)
+from genreid.recipes.reproduce import ROWS, Row
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "results" / "README.md"
+INTRODUCTION = """# Result files
+
+Made by `python -m benchmarks.results_table`; not edited by hand. Percent, single query, cross-camera. The
+papers' mAP is compared with our mAP trapezoid, the form of their code. In brackets: 95 % bootstrap interval
+over queries, of one seed. A gain is judged over our own controls with the same recipe, never against the
+paper's absolute figures; of several controls, the one with the smallest gain is shown. A row is *stale* if
+the code that decides its figures, or its recipe, has changed since it was made. How to make one:
+[docs/reproduce.md](../docs/reproduce.md).
+"""
+GROUPED_WORDS = """Made before rows had files of their own, by the commands of `benchmarks/*_rows.py`: they
+are marked by the commit of the last one, and no fingerprint says whether the code has changed since. All
+rows of these files, and those of other files: [docs/results.md](../docs/results.md).
+"""
+ROW_HEAD = ("row", "the paper", "rank-1", "mAP trapezoid", "mAP", "gain (mAP trapezoid)", "made", "state")
+GROUPED_HEAD = ("row", "the paper", "seed", "rank-1", "mAP trapezoid", "mAP", "minutes", "state")
+
+
+def page(folder: Path | None = None) -> str:
+    """Return the whole page.
+
+    Args:
+        folder: Where the result files are; default: the repository's.
+    """
+    place = folder or PAGE.parent
+    rows = read_rows(place)
+    parts = [INTRODUCTION, "## Rows made by `genreid reproduce`\n"]
+    parts.append(_table(ROW_HEAD, [_row_cells(file) for file in rows]) if rows else "None yet.\n")
+    parts.append("## Rows of the papers in files of several rows\n")
+    parts.append(GROUPED_WORDS)
+    parts += [_grouped(file) for file in read_grouped(place) if grouped_rows(file)]
+    return "\n".join(parts)
+
+
+def _table(head: tuple[str, ...], rows: list[list[str]]) -> str:
+    """Return a table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+def _row_cells(file: RowFile) -> list[str]:
+    """Return one row of `genreid reproduce`."""
+    content = file.content
+    figures, ends = content["figures"], content["interval"]
+    shown = [f"{_percent(figures[name])} ({_span(ends[name])})" for name in ("rank1", "mAP_trapezoid", "mAP")]
+    hardware = content["hardware"]
+    made = f"{content['recipe']}, seed {content['seed']}, {hardware['device']}, {content['minutes']:g} min, "
+    made += f"`{content['commit'] or content['version']}`"
+    reason = stale_reason(file)
+    state = f"**stale**: {reason}" if reason else "current"
+    return [f"`{content['row']}`", _paper(ROWS[content["row"]]), *shown, _gain(content), made, state]
+
+
+def _gain(content: Mapping[str, Any]) -> str:
+    """Return the gain over the hardest control."""
+    if not content["gains"]:
+        return "-"
+    hardest = min(content["gains"], key=lambda gain: gain["mAP_trapezoid"])
+    low, high = hardest["interval"]["mAP_trapezoid"]
+    text = f"{100 * hardest['mAP_trapezoid']:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+    text += f" over `{hardest['over'].rsplit('/', maxsplit=1)[-1]}`"
+    if hardest["published"] is not None:
+        text += f"; the paper {100 * hardest['published']['mAP']:+.1f}"
+    return text
+
+
+def _grouped(file: RowFile) -> str:
+    """Return the rows of a file of several that the papers' tables have."""
+    content = file.content
+    lines = []
+    recipe, settings = content["config"]["recipe"], content["config"].get("settings", {})
+    for name, entries in grouped_rows(file).items():
+        changed = recipe_changes(ROWS[name], recipe, settings)
+        state = f"**stale**: {changed}" if changed else "no fingerprint"
+        for entry in entries:
+            figures = [_percent(entry[figure]) for figure in ("rank1", "mAP_trapezoid", "mAP")]
+            paper = _paper(ROWS[name])
+            minutes = f"{entry['minutes']:g}"
+            lines.append([f"`{name}`", paper, str(entry["seed"]), *figures, minutes, state])
+    made = f"`{file.path.name}`: recipe {recipe}, {content['hardware']['device']}, "
+    made += f"made by `{content['commit'][:10]}`.\n"
+    return f"{made}\n{_table(GROUPED_HEAD, lines)}"
+
+
+def _paper(row: Row) -> str:
+    """Return the paper's figures of a row."""
+    return "-" if row.published is None else " / ".join(_percent(share) for share in row.published)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _span(ends: list[float]) -> str:
+    return f"{_percent(ends[0])} to {_percent(ends[1])}"
