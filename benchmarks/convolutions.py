@@ -54,7 +54,7 @@ class Convolution(NamedTuple):
         return one * (1 if not any(self.wanted) else sum(self.wanted[:2]))
 
 
-class Recorder(TorchDispatchMode):
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the convolutions that run while it is active.
 
     Attributes:
@@ -62,7 +62,7 @@ class Recorder(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.calls: Counter[Convolution] = Counter()
 
     def __torch_dispatch__(

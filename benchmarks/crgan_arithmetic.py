@@ -49,6 +49,27 @@ def sums(turns: Sequence[dict[Convolution, dict[str, float]]], calls: Counter[Co
     return [sum(count * turn[conv][best[conv]] for conv, count in calls.items()) for turn in turns]
 
 
+def kind_of(conv: Convolution) -> str:
+    """Say which part of a step a call belongs to."""
+    if not any(conv.wanted):
+        return "forward"
+    of_input, of_weight, _ = conv.wanted
+    if of_input and of_weight:
+        return "backward to input and weight"
+    return "backward to the input alone" if of_input else "backward to the weight alone"
+
+
+def by_kind(
+    turns: Sequence[dict[Convolution, dict[str, float]]], calls: Counter[Convolution]
+) -> dict[str, float]:
+    """Return the seconds of each kind."""
+    found: dict[str, float] = {}
+    for conv, count in calls.items():
+        kind = kind_of(conv)
+        found[kind] = found.get(kind, 0.0) + count * min(fastest(turns, conv).values())
+    return found
+
+
 def describe(
     turns: Sequence[dict[Convolution, dict[str, float]]], calls: Counter[Convolution], most: int = 12
 ) -> list[Figures]:
@@ -90,12 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "precision": given.precision,
         "seconds_of_a_step": spread(steps),
         "seconds_of_its_convolutions": spread(summed),
-        "seconds_of_its_convolutions_by_kind": {
-            kind: sum(
-                count * min(fastest(turns, conv).values()) for conv, count in calls.items() if chosen(conv)
-            )
-            for kind, chosen in KINDS.items()
-        },
+        "seconds_of_its_convolutions_by_kind": by_kind(turns, calls),
         "calls": sum(calls.values()),
         "distinct_calls": len(calls),
         "gigaflop": flops / 1e9,
@@ -114,15 +130,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     )
     return sheet.finish(options)
-
-
-KINDS = {
-    "forward": lambda conv: not any(conv.wanted),
-    "backward to input and weight": lambda conv: conv.wanted[0] and conv.wanted[1],
-    "backward to the input alone": lambda conv: conv.wanted[0] and not conv.wanted[1],
-    "backward to the weight alone": lambda conv: conv.wanted[1] and not conv.wanted[0],
-}
-"""Parts of a step's arithmetic."""
 
 
 if __name__ == "__main__":

@@ -13,12 +13,12 @@ Goals: twice as fast and half the memory in float32, four times as fast in bf16.
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from benchmarks.literal_dgnet import LiteralStep
 from benchmarks.measure import (
@@ -125,15 +125,18 @@ def draw_batch(
     """Return random images and labels: what they show does not change the time."""
     generator = torch.Generator().manual_seed(1)
     count, size = 2 * given.config.training.batch, given.config.image.size
-    images = [torch.randn(count, 3, *size, generator=generator, dtype=dtype) for _ in range(4)]
-    labels = torch.randint(0, given.people, (count,), generator=generator)
-    return SwapBatch(*(x.to(device) for x in images), labels.to(device))
+    images, positives, erased, erased_positives = (
+        torch.randn(count, 3, *size, generator=generator, dtype=dtype).to(device) for _ in range(4)
+    )
+    labels = torch.randint(0, given.people, (count,), generator=generator).to(device)
+    return SwapBatch(images, positives, erased, erased_positives, labels)
 
 
-def our_step(
-    given: Case, networks: TrainedNetworks, compute: Compute
-) -> Callable[[SwapBatch, int, bool], Any]:
-    """Return genreid's iteration, which also takes whether E_s is trained on fixed images."""
+OurStep = Callable[[SwapBatch, int, float], Mapping[str, Tensor]]
+
+
+def our_step(given: Case, networks: TrainedNetworks, compute: Compute) -> OurStep:
+    """Return genreid's iteration, which also takes the probability that E_s is trained on fixed images."""
     for network in networks:
         if network is not None:
             compute.place(network)
@@ -145,17 +148,21 @@ def our_step(
         make_adam(generator, *adam),
         make_adam(networks.discriminator, *adam),
     )
-    setups = [
-        DgnetSetup(networks, optimizers, replace(config, encode_again=probability), compute)
-        for probability in (0.0, 1.0)
-    ]
-    return lambda batch, step, tune_encoder: dgnet_step(setups[tune_encoder], batch, step)
+    setup = DgnetSetup(networks, optimizers, config, compute)
+
+    def step(batch: SwapBatch, number: int, tune_encoder: float) -> Mapping[str, Tensor]:
+        chosen = replace(setup, config=replace(config, encode_again=tune_encoder))
+        return dgnet_step(chosen, batch, number)
+
+    return step
 
 
 def channels_last(batch: SwapBatch) -> SwapBatch:
     """Lay a batch out as the package's data do."""
-    images = [x.contiguous(memory_format=torch.channels_last) for x in batch[:4]]
-    return SwapBatch(*images, batch.labels)
+    images, positives, erased, erased_positives = (
+        x.contiguous(memory_format=torch.channels_last) for x in batch[:4]
+    )
+    return SwapBatch(images, positives, erased, erased_positives, batch.labels)
 
 
 def measure(variant: Variant, steps: int, *, tiny: bool) -> Figures:
@@ -171,7 +178,7 @@ def measure(variant: Variant, steps: int, *, tiny: bool) -> Figures:
         ours, laid_out = our_step(given, networks, choose_compute("cpu", variant)), channels_last(batch)
 
         def step(number: int, tune_encoder: bool) -> dict[str, float]:  # noqa: FBT001
-            return {name: term.item() for name, term in ours(laid_out, number, tune_encoder).items()}
+            return {name: term.item() for name, term in ours(laid_out, number, float(tune_encoder)).items()}
 
     forget_peak()
     before, middle = resident_bytes(), given.config.training.iterations // 2
@@ -249,7 +256,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     sheet = Sheet("dgnet_step", "DG-Net's iteration, 2 pairs, ResNet-50, 256x128, against a literal one")
     rounds = 1 if options.tiny else options.rounds
     arguments = {"steps": options.steps, "tiny": options.tiny}
-    variants = {name: {"variant": name, **arguments} for name in VARIANTS}
+    variants: dict[str, Figures] = {name: {"variant": name, **arguments} for name in VARIANTS}
     summarise(sheet, processes_in_turns("benchmarks.dgnet_step", "measure", variants, rounds))
     return sheet.finish(options)
 

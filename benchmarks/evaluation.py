@@ -120,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         gallery.save(Path(folder) / "gallery.safetensors")
         shape = [len(query), len(gallery), width]
         del query, gallery
-        variants = {
+        variants: dict[str, Figures] = {
             name: {"variant": name, "folder": folder, "repeats": options.repeats} for name in VARIANTS
         }
         rounds = 1 if options.tiny else options.rounds

@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Embed the images in three ways, in turns."""
     options = _arguments().parse_args(argv)
     if options.tiny:
-        options.count, options.backbone, options.size, options.repeats = 6, "test_resnet", [32, 16], 1
+        options.count, options.backbone, options.size, options.repeats = 6, "test_resnet", [128, 64], 1
     sheet = Sheet("extraction", "JPEG files to embeddings, against a plain loop")
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)

@@ -106,7 +106,7 @@ def dgnet_step(size: int, *, tiny: bool) -> list[float]:
     batch = channels_last(draw_batch(given))
     step = step_of(given, build_networks(given), choose_compute("cpu"))
     middle = given.config.training.iterations // 2
-    return _repeated(lambda: step(batch, middle + 1, tune_encoder=False))
+    return _repeated(lambda: step(batch, middle + 1, 0.0))
 
 
 class Cost(NamedTuple):

@@ -81,23 +81,28 @@ class Sheet:
         what: One line.
         figures: Whatever was measured.
         targets: Lines of the table.
+        device: The GPU, where one was measured.
     """
 
     name: str
     what: str
     figures: Figures = field(default_factory=dict)
     targets: list[Target] = field(default_factory=list)
+    device: str = ""
     began: float = field(default_factory=time.monotonic)
     load: float = field(default_factory=lambda: os.getloadavg()[0])
 
     def to_json(self) -> Figures:
         """Return the whole record."""
+        made_by = provenance()
+        if self.device:
+            made_by["machine"]["device"] = self.device
         return {
             "name": self.name,
             "what": self.what,
             "figures": self.figures,
             "targets": [target.to_json() for target in self.targets],
-            **provenance(),
+            **made_by,
             "load": [round(self.load, 2), round(os.getloadavg()[0], 2)],
             "seconds": round(time.monotonic() - self.began, 1),
         }
@@ -139,6 +144,21 @@ def write(record: Figures, out: Path) -> None:
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(as_text(record) + "\n", encoding="utf-8")
+
+
+def read_figures(path: Path, parts: Sequence[str]) -> Figures:
+    """Return some figures of a result file, so that what is not measured now stays.
+
+    Args:
+        path: The file; there need be none.
+        parts: Which.
+    """
+    if not path.exists():
+        return {}
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert isinstance(content, dict)
+    figures = content.get("figures", content)  # an older form has them at the top
+    return {part: figures[part] for part in parts if part in figures}
 
 
 def as_text(record: Figures) -> str:

@@ -21,7 +21,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,7 +28,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import DBSCAN
 from sklearn.neighbors import sort_graph_by_row_values
 
-from benchmarks.measure import RESULTS, Figures, Sheet, Target, add_options, commit, peak_bytes
+from benchmarks.measure import RESULTS, Figures, Sheet, Target, add_options, commit, peak_bytes, read_figures
 from benchmarks.ranking import DISTRACTORS, GALLERY, QUERIES
 from genreid.evaluation.matches import Labels
 from genreid.evaluation.ranking import rank, rank_by_chunks, rank_from_distances
@@ -78,7 +77,7 @@ class Steps:
 def main(argv: Sequence[str] | None = None) -> int:
     options = _arguments().parse_args(argv)
     sheet = Sheet("neighbours", "clustering and k-reciprocal re-ranking, step by step")
-    sheet.figures = {} if options.tiny else _read(options.out or RESULTS / "neighbours.json")
+    sheet.figures = {} if options.tiny else read_figures(options.out or RESULTS / "neighbours.json", PARTS)
     for part in PARTS if options.tiny else options.parts:
         for size in _sizes(part, options):
             entry = _in_a_process(part, (size, options.width or WIDTHS[part]), options.threads)
@@ -106,16 +105,6 @@ def _sizes(part: str, options: argparse.Namespace) -> list[int]:
         return [300]
     sizes = {"clustering": options.sizes, "reranking": [GALLERY, *options.sizes[1:]], "dense": DENSE[1:]}
     return list(sizes[part])
-
-
-def _read(path: Path) -> Figures:
-    """Return the figures of a result file, so that parts and sizes which are not measured now stay."""
-    if not path.exists():
-        return {}
-    content = json.loads(path.read_text(encoding="utf-8"))
-    assert isinstance(content, dict)
-    figures = content.get("figures", content)
-    return {part: figures[part] for part in PARTS if part in figures}
 
 
 def _targets(figures: Figures) -> list[Target]:

@@ -112,6 +112,23 @@ def growth_rows(records: dict[str, Figures]) -> list[list[str]]:
     return rows
 
 
+def gpu_rows(records: dict[str, Figures]) -> list[list[str]]:
+    """Return what was measured on a GPU: step, images a second, share of the peak, memory.
+
+    Args:
+        records: Of `read_records`.
+    """
+    steps = records.get("gpu_steps", {}).get("figures", {}).get("steps", {})
+    rows = []
+    for name, found in steps.items():
+        figures = [found.get("error", "-"), "-", "-"]
+        if "images_per_second" in found:
+            share, peak = found["share_of_peak"], found["peak_bytes"]
+            figures = [f"{found['images_per_second']:.4g}", f"{100 * share:.1f} %", f"{peak / 1e9:.1f}"]
+        rows.append([name, *figures])
+    return rows
+
+
 def markdown(head: tuple[str, ...], rows: list[list[str]]) -> str:
     """Return a table.
 
@@ -124,6 +141,7 @@ def markdown(head: tuple[str, ...], rows: list[list[str]]) -> str:
 
 
 TARGET_HEAD = ("what", "ours", "reference", "ratio", "target", "met")
+GPU_HEAD = ("step", "images/s", "share of the measured matrix rate", "GB")
 GROWTH_HEAD = ("what", "sizes", "seconds", "MB at most", "time grows with the power")
 
 
@@ -156,6 +174,8 @@ def page(folder: Path = RESULTS) -> str:
         parts += ["\n".join(notes) + "\n"]
     if growth_rows(current):
         parts += ["## How costs grow\n", f"{markdown(GROWTH_HEAD, growth_rows(current))}\n"]
+    if gpu_rows(current):
+        parts += ["## On a GPU\n", f"{markdown(GPU_HEAD, gpu_rows(current))}\n"]
     parts += ["## Where the figures come from\n", f"{_sources(current)}\n"]
     older = [f"`{name}.json`" for name in records if name not in current]
     if older:

@@ -12,6 +12,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -118,9 +119,8 @@ def measure(pair: Pair, repeats: int) -> dict[str, list[float]]:
     seconds: dict[str, list[float]] = {"draw": [], "step": []}
     for number in range(WARM_UP + repeats):
         drawn, stepped = (
-            seconds_of(lambda n=number: pair.draw(FAR + n)),
-            seconds_of(lambda n=number: pair.step(n)),
-        )  # type: ignore[misc]
+            seconds_of(partial(work, first + number)) for work, first in ((pair.draw, FAR), (pair.step, 0))
+        )
         if number >= WARM_UP:
             seconds["draw"].append(drawn)
             seconds["step"].append(stepped)

@@ -28,7 +28,7 @@ def test_losses_and_all_weights_are_those_of_the_literal_step(tune_encoder: bool
     batch = draw_batch(given, dtype=torch.float64)
     middle = given.config.training.iterations // 2
     for number in range(2):
-        found = ours(channels_last(batch), middle + number, tune_encoder)
+        found = ours(channels_last(batch), middle + number, float(tune_encoder))
         expected = literal(batch, middle + number, tune_encoder=tune_encoder)
         assert {name: term.item() for name, term in found.items()} == pytest.approx(expected, rel=1e-6)
     for name in ("appearance", "structure", "decoder", "discriminator"):
