@@ -20,7 +20,7 @@ help:
 	@echo "make install  set .venv up from requirements.lock"
 	@echo "make test     all tests (-> TESTS=tests/unit/data for some of them)"
 	@echo "make check    linter, formatter, types, guards"
-	@echo "make bench    the benchmarks"
+	@echo "make bench    the benchmarks, about 25 minutes (-> BENCH=ranking for some of them)"
 	@echo "make lock     write requirements.lock anew (newest versions)"
 	@echo "make api      write tests/guards/api_surface.json anew, after a public name was added"
 
@@ -51,8 +51,9 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/guards
 
+BENCH :=
 bench: $(STAMP)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH)
 
 api: $(STAMP)
 	$(BIN)/python -m tests.guards.api_surface
