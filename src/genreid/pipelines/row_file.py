@@ -9,6 +9,7 @@ import platform
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -225,16 +226,23 @@ def _other_words(plan: RowPlan) -> list[str]:
 
 def _setting_texts(config: "DataclassInstance", prefix: str = "") -> dict[str, str]:
     """Return the first sentence of what is said of each setting, by dotted name."""
-    texts: dict[str, str] = {}
-    for described in reversed(type(config).mro()):
-        if is_dataclass(described):
-            for said in docstring_parser.parse_from_object(described).params:
-                text = " ".join((said.description or "").split())
-                texts[prefix + said.arg_name] = re.split(r"(?<=[.;])\s", text)[0]
+    texts = {prefix + name: text for name, text in _field_texts(type(config)).items()}
     for item in fields(config):
         value = getattr(config, item.name)
         if is_dataclass(value) and not isinstance(value, type):
             texts |= _setting_texts(value, f"{prefix}{item.name}.")
+    return texts
+
+
+@cache
+def _field_texts(described: type) -> Mapping[str, str]:
+    """Return the first sentence of what is said of each field of a dataclass."""
+    texts: dict[str, str] = {}
+    for ancestor in reversed(described.mro()):
+        if is_dataclass(ancestor):
+            for said in docstring_parser.parse_from_object(ancestor).params:
+                text = " ".join((said.description or "").split())
+                texts[said.arg_name] = re.split(r"(?<=[.;])\s", text)[0]
     return texts
 
 
@@ -293,7 +301,11 @@ def _data_of(plan: RowPlan) -> dict[str, Any]:
 def _start_of(plan: RowPlan) -> dict[str, str | None] | None:
     """Return which trained weights the backbone started from; None: from random numbers."""
     config = plan.config
-    backbone = config.backbone if isinstance(config, AdaptConfig) else config.appearance.backbone
+    if isinstance(config, AdaptConfig):
+        backbone = config.backbone
+    else:
+        is_teacher = plan.row.training.method == "baseline"
+        backbone = (config.teacher if is_teacher else config.appearance).backbone
     if backbone.weights == "none":
         return None
     return {"backbone": backbone.name, "weights": backbone.weights, "sha256": _sha256_of_start(backbone)}

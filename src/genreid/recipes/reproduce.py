@@ -130,13 +130,13 @@ def _adapted(
     """Return a training that goes through CR-GAN's stages from a shared stage I."""
     generator = _GENERATOR if renderer in {"crgan", "crgan_single"} else ()
     sections = (*_NETWORK, *generator, "stage3.")
-    given = {"name": name, "renderer": renderer}
     return Training(
-        **given,
+        name=name,
         method="adapt",
+        renderer=renderer,
         changes=changes or {},
         start=_DIRECT,
-        sections=sections,  # type: ignore[arg-type]
+        sections=sections,
     )
 
 
