@@ -255,7 +255,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = add_options(parser).parse_args(argv)
     sheet = Sheet("dgnet_step", "DG-Net's iteration, 2 pairs, ResNet-50, 256x128, against a literal one")
     rounds = 1 if options.tiny else options.rounds
-    arguments = {"steps": options.steps, "tiny": options.tiny}
+    arguments = {"steps": 1 if options.tiny else options.steps, "tiny": options.tiny}
     variants: dict[str, Figures] = {name: {"variant": name, **arguments} for name in VARIANTS}
     summarise(sheet, processes_in_turns("benchmarks.dgnet_step", "measure", variants, rounds))
     return sheet.finish(options)
