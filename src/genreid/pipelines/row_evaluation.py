@@ -88,14 +88,14 @@ def measure(plan: RowPlan) -> Measured:
         ValueError: If the test set holds no query or gallery, or cannot be read.
     """
     run = plan.folder_of(plan.row.training)
-    weights = checkpoint_weights(run, plan)
+    weights = _checkpoint_weights(run, plan)
     key = _key(plan, weights)
     path = run / "rows" / f"{plan.row.target}.{plan.row.variant}.safetensors"
     kept = _read(path, key)
     if kept is not None:
         return replace(kept, weights=weights)
     began = time.monotonic()
-    dataset, options = plan.data[plan.row.target], feature_options(plan)
+    dataset, options = plan.data[plan.row.target], _feature_options(plan)
     gallery = [sample for sample in dataset.gallery if sample.pid != JUNK_PID]
     if not dataset.query or not gallery:
         msg = f"{dataset.root} has {len(dataset.query)} queries and {len(gallery)} gallery images to rank"
@@ -112,12 +112,8 @@ def measure(plan: RowPlan) -> Measured:
     return found
 
 
-def feature_options(plan: RowPlan) -> FeatureOptions:
-    """Return how a row's embeddings are made.
-
-    Args:
-        plan: The row.
-    """
+def _feature_options(plan: RowPlan) -> FeatureOptions:
+    """Return how a row's embeddings are made."""
     options = FeatureOptions(
         pooling=plan.row.pooling, device=plan.options.device, precision=plan.options.precision
     )
@@ -126,13 +122,8 @@ def feature_options(plan: RowPlan) -> FeatureOptions:
     return replace(options, bn_statistics=str(plan.path_of(plan.row.statistics_of)))
 
 
-def checkpoint_weights(run: Path, plan: RowPlan) -> dict[str, str]:
-    """Return which weights are evaluated, with the SHA-256 of their file.
-
-    Args:
-        run: The run folder, finished.
-        plan: The row.
-    """
+def _checkpoint_weights(run: Path, plan: RowPlan) -> dict[str, str]:
+    """Return which weights of a finished run are evaluated, with the SHA-256 of their file."""
     stage = evaluated_stage(run, plan.row.training)
     assert stage is not None, f"{run} is not finished"
     folder = checkpoint_folders(run / "checkpoints" / stage)[0]

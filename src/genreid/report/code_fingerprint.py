@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-PACKAGE = "genreid"
+_PACKAGE = "genreid"
 _MESSAGES = {"msg", "message"}
 _LOGGERS = {"logger", "_log", "logging"}
 
@@ -98,7 +98,7 @@ def _parsed(name: str, folder: Path) -> ast.Module:
 
 def _file_of(name: str, folder: Path) -> Path | None:
     """Return the file of a module; None for what is no module of the package with code in it."""
-    if name.split(".", maxsplit=1)[0] != PACKAGE:
+    if name.split(".", maxsplit=1)[0] != _PACKAGE:
         return None
     path = folder.joinpath(*name.split(".")).with_suffix(".py")
     return path if path.is_file() else None
