@@ -175,6 +175,7 @@ def described(ready: Ready, compute: Compute, flops: int, steps: int) -> Figures
     if cuda:
         torch.cuda.reset_peak_memory_stats(compute.device)
     seconds = time_steps(ready.step, compute.device, steps)
+    peak = torch.cuda.max_memory_allocated(compute.device) if cuda else 0
     rate = matrix_rate(compute, MATRIX if cuda else 64)
     return {
         "seconds": median(seconds),
@@ -184,7 +185,7 @@ def described(ready: Ready, compute: Compute, flops: int, steps: int) -> Figures
         "teraflops": flops / median(seconds) / 1e12,
         "matrix_teraflops": rate / 1e12,
         "share_of_peak": flops / median(seconds) / rate,
-        "peak_bytes": torch.cuda.max_memory_allocated(compute.device) if cuda else 0,
+        "peak_bytes": peak,
     }
 
 
