@@ -7,7 +7,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "results.md"
 MEANINGS = {
-    "direct_on_source": "stage I alone, trained and searched on the source",
+    "on_source": "stage I alone, trained and searched on the source",
     "direct": "stage I alone, trained on the source",
     "direct_lmp": "the same, local max pooling",
     "bn_control": "direct, BN statistics re-estimated on up to 3,840 target images, no training",

@@ -62,6 +62,7 @@ class DemoRow:
 
 
 ROWS = (
+    DemoRow("on_source", "trained on A, used on A: what is lost on B", "direct", "A"),
     DemoRow("direct", "trained on A, used on B as it is", "direct", "B"),
     DemoRow("direct_lmp", "the same with local max pooling", "direct", "B", pooling="lmp"),
     DemoRow("bn_control", "direct, batch norms averaged on B", "direct", "B", statistics_of_target=True),
@@ -72,8 +73,8 @@ ROWS = (
     DemoRow("crgan", "CR-GAN: people of A rendered into B", "crgan", "B"),
     DemoRow("crgan_lmp", "the same with local max pooling", "crgan", "B", pooling="lmp"),
     DemoRow("crgan_bn", "crgan, batch norms averaged on B", "crgan", "B", statistics_of_target=True),
-    DemoRow("teacher", "DG-Net's teacher, trained on A from nothing", "dgnet", "A", stage="pretrained"),
-    DemoRow("primary", "DG-Net (E_a begins as direct): primary features", "dgnet", "A", half="primary"),
+    DemoRow("teacher", "DG-Net's teacher: direct, trained on on A", "dgnet", "A", stage="pretrained"),
+    DemoRow("primary", "DG-Net (begins as direct, too): primary features", "dgnet", "A", half="primary"),
     DemoRow("fine", "the same, fine features", "dgnet", "A", half="fine"),
     DemoRow("both", "the same, primary and fine features", "dgnet", "A"),
 )
@@ -237,7 +238,7 @@ def _train_adapted(job: DemoJob, config: DemoConfig, name: RendererName) -> Outc
 
 
 def _train_dgnet(job: DemoJob, config: DemoConfig) -> Outcome:
-    """The teacher and DG-Net on A; E_a starts from stage I's backbone, as from ImageNet's in the paper."""
+    """The teacher and DG-Net on A; both start from stage I's backbone, as from ImageNet's in the paper."""
     wanted = DgnetJob(data=data_of(job.out, "A"), out=job.out / "dgnet", init=job.out / "direct")
     return train_dgnet(wanted, job.options, config.dgnet)
 

@@ -36,10 +36,10 @@ def compact() -> AdaptConfig:
     """128x64, a quarter of the widths, EfficientNet-Lite0 from a package: for a CPU with two cores.
 
     Stage II is a seventeenth of the paper's, so it learns five times as fast; the context and the adversarial
-    loss weigh six times as much, or nothing of the target's context and tone is learned in that time; and the
-    discriminator is an eighth as wide and linear: at a quarter, behind its sigmoid, it was sure of every patch
-    after a thousand iterations (docs/lab-notes.md). Chosen by the loss terms, by eye, and on drawn people,
-    without the target's test set.
+    loss weigh six times as much, or nothing of the target's context and tone is learned in that time; and
+    D_d is an eighth as wide and linear: at a quarter, behind its sigmoid, it was sure of every patch after a
+    thousand iterations (docs/lab-notes.md). Chosen by the loss terms, by eye, and on drawn people, without
+    the target's test set.
     """
     return AdaptConfig(
         image=ImageConfig(height=128, width=64),

@@ -32,7 +32,11 @@ def crgan() -> AdaptConfig:
             crop_padding=2,
         ),
         stage1_camera=CameraConfig(iterations=150, learning_rate=1e-3),
-        stage2=RenderingConfig(iterations=1_000, learning_rate=1e-3, weights=RenderingWeights(context=15.0)),
+        stage2=RenderingConfig(
+            iterations=1_000,
+            learning_rate=1e-3,
+            weights=RenderingWeights(adversarial=10.0, context=15.0),
+        ),
         stage3=FinetuningConfig(
             iterations=250,
             sgd=SgdConfig(backbone_rate=0.02, classifier_rate=0.02, drop_at=(0.6,)),
