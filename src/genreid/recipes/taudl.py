@@ -12,7 +12,7 @@ def paper() -> TaudlConfig:
 
 
 def compact() -> TaudlConfig:
-    """128x64, EfficientNet-Lite0 from a package, 1,200 iterations of 96: for a CPU; not yet measured."""
+    """128x64, EfficientNet-Lite0 from a package, 1,200 iterations of 96 images: for a CPU."""
     return TaudlConfig(
         image=ImageConfig(height=128, width=64),
         backbone=BackboneConfig(name="tf_efficientnet_lite0", weights="package"),
@@ -20,7 +20,7 @@ def compact() -> TaudlConfig:
             iterations=1_200,
             batch=96,
             statistics="target",
-            neck=NeckConfig(pooling="average", kind="linear", width=512),
+            neck=NeckConfig(pooling="average", kind="linear"),
         ),
     )
 
