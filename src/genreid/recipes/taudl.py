@@ -14,9 +14,9 @@ def paper() -> TaudlConfig:
 def compact() -> TaudlConfig:
     """128x64, EfficientNet-Lite0 from a package, 700 iterations of 192 images: for a CPU.
 
-    Two images of a tracklet instead of four, so that as many tracklets as in the paper share an iteration: with a
-    quarter of them a classifier hears of its tracklet in each 136th iteration, and what was seen last wins
-    (docs/lab-notes.md).
+    Two images of a tracklet instead of four, so that as many tracklets as in the paper share an iteration:
+    with a quarter of them a classifier hears of its tracklet in each 136th iteration, and what was seen last
+    wins (docs/lab-notes.md).
     """
     return TaudlConfig(
         image=ImageConfig(height=128, width=64),
