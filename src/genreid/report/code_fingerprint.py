@@ -1,4 +1,4 @@
-"""A fingerprint of the code that decides a figure: it changes if, and only if, that code may have changed.
+"""A fingerprint of the code that decides a figure: it changes if that code changes.
 
 From the modules where the work begins, imports within the package are followed, those inside functions among
 them. Of each module that is reached counts what runs: comments, docstrings and the words of messages do not,

@@ -3,7 +3,7 @@
 import pytest
 
 from genreid.models.crgan import Generator, encoder_levels
-from genreid.recipes import baseline, crgan
+from genreid.recipes import baseline, crgan, demo
 from genreid.training.config_file import config_from_dict, config_to_dict
 from genreid.training.configs import AdaptConfig, BaselineConfig, FinetuningConfig, ImageConfig
 from genreid.training.schedules import generator_updates
@@ -62,6 +62,16 @@ def test_compact_is_small() -> None:
     config = crgan.compact()
     network = Generator(config.generator, *config.image.size)
     assert sum(parameter.numel() for parameter in network.parameters()) < 6e6
+
+
+def test_short_recipes_weigh_what_carries_the_target_more() -> None:
+    """`compact` keeps the paper's proportion of adversarial to context loss; the demo goes beyond."""
+    paper, compact, drawn = (recipe().stage2.weights for recipe in (crgan.paper, crgan.compact, demo.crgan))
+    assert (paper.adversarial, paper.identity, paper.camera, paper.context) == (2, 1, 1, 5)
+    assert (compact.adversarial, compact.context) == (6 * paper.adversarial, 6 * paper.context)
+    assert (drawn.adversarial, drawn.context) == (10, 15)
+    for short in (compact, drawn):
+        assert (short.identity, short.camera) == (paper.identity, paper.camera)
 
 
 def test_the_frozen_baseline_differs_in_its_batch_norms_only() -> None:

@@ -21,6 +21,13 @@ def test_the_published_numbers() -> None:
     assert (training.neck.pooling, training.neck.kind, training.neck.width) == ("average", "linear", 2048)
 
 
+def test_compact_has_as_many_tracklets_in_an_iteration_as_the_paper() -> None:
+    """With fewer its classifiers learn nothing in so short a time (docs/lab-notes.md)."""
+    paper, compact = taudl.paper().taudl, taudl.compact().taudl
+    assert compact.batch / compact.images == paper.batch / paper.images == 96
+    assert (compact.iterations, compact.neck.width) == (700, paper.neck.width)
+
+
 @pytest.mark.parametrize("name", taudl.RECIPES)
 def test_recipes_are_complete_and_survive_a_file(name: str) -> None:
     config = taudl.RECIPES[name]()
