@@ -19,10 +19,10 @@ from benchmarks.result_file import (
     entry_of,
     read_results,
     recorded_settings,
+    run_command,
     seeds_of,
     stage_minutes,
 )
-from genreid.cli.main import main as genreid
 from genreid.data.load import load_dataset
 from genreid.data.sample import JUNK_PID
 from genreid.evaluation.ranking import rank
@@ -106,9 +106,7 @@ def _train(run: Path, renderer: str, options: argparse.Namespace) -> None:
     first = options.runs / f"none-seed{options.seed}"
     if renderer != "none":
         words += ["--pretrained", first]
-    if genreid([str(word) for word in words]) != 0:
-        msg = f"genreid {' '.join(map(str, words))} failed"
-        raise RuntimeError(msg)
+    run_command(words)
 
 
 def _evaluate(run: Path, row: Row, options: argparse.Namespace) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from benchmarks.result_file import (
     entry_of,
     read_results,
     recorded_settings,
+    run_command,
     seeds_of,
     stage_minutes,
 )
-from genreid.cli.main import main as genreid
 from genreid.pipelines.demo import ROWS, DemoRow, measure_rows
 from genreid.recipes.demo import demo
 
@@ -37,10 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if all(seeds_of(read_results(options.out), row.name, seed) for row in ROWS):
             continue
         out = options.runs / f"demo-seed{seed}"
-        words = ["demo", "--out", str(out), "--seed", str(seed), "--device", "cpu"]
-        if genreid(words) != 0:
-            msg = f"genreid {' '.join(words)} failed"
-            raise RuntimeError(msg)
+        run_command(["demo", "--out", out, "--seed", seed, "--device", "cpu"])
         for row, figures in measure_rows(out):
             if not seeds_of(read_results(options.out), row.name, seed):
                 entry = entry_of(seed, dict(figures), training_minutes(out, row))

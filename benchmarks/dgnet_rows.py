@@ -10,9 +10,6 @@ that is there is resumed, a row that is in the file is kept.
 """
 
 import argparse
-import contextlib
-import io
-import json
 import logging
 import time
 from collections.abc import Sequence
@@ -22,12 +19,13 @@ from typing import Any, NamedTuple
 from benchmarks.result_file import (
     add_entry,
     entry_of,
+    evaluated,
     read_results,
     recorded_settings,
+    run_command,
     seeds_of,
     stage_minutes,
 )
-from genreid.cli.main import main as genreid
 
 logger = logging.getLogger(__name__)
 
@@ -104,24 +102,13 @@ def _train(folder: Path, extra: tuple[str, ...], options: argparse.Namespace) ->
     """Run `genreid train dgnet`."""
     words = ["train", "dgnet", "--data", options.data, "--out", folder, "--recipe", options.recipe]
     words += ["--seed", options.seed, *extra, *options.set]
-    if genreid([str(word) for word in words]) != 0:
-        msg = f"genreid {' '.join(map(str, words))} failed"
-        raise RuntimeError(msg)
+    run_command(words)
 
 
 def _evaluate(folder: Path, name: str, run: Run, options: argparse.Namespace) -> dict[str, Any]:
     """Run `genreid evaluate` and return its figures."""
-    words = ["evaluate", folder, "--data", options.data, "--json", *run.words]
-    if name.endswith("_bn"):
-        words += ["--bn-statistics", options.data]
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        status = genreid([str(word) for word in words])
-    if status != 0:
-        msg = f"genreid {' '.join(map(str, words))} failed"
-        raise RuntimeError(msg)
-    figures = json.loads(printed.getvalue())
-    assert isinstance(figures, dict)
-    return figures
+    statistics = ["--bn-statistics", options.data] if name.endswith("_bn") else []
+    return evaluated(folder, ["--data", options.data, *run.words, *statistics])
 
 
 if __name__ == "__main__":

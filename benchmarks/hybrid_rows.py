@@ -10,24 +10,23 @@ that a user would type; a run that is there is resumed, a row that is in the fil
 """
 
 import argparse
-import contextlib
-import io
 import json
 import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from benchmarks.result_file import (
     add_entry,
     entry_of,
+    evaluated,
     read_results,
     recorded_settings,
+    run_command,
     seeds_of,
     stage_minutes,
 )
-from genreid.cli.main import main as genreid
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         row, run = ROWS[name], options.runs / f"{name}-seed{options.seed}"
         _train(run, row, options)
         begin = time.monotonic()
-        figures = _evaluate(run, options)
+        figures = evaluated(run, ["--data", options.target])
         own = sum(stage_minutes(run).values()) + (time.monotonic() - begin) / 60
         entry = entry_of(options.seed, figures, _minutes_before(row, options) + own)
         entry |= {"minutes_after_start": round(own, 1)}
@@ -101,22 +100,7 @@ def _train(run: Path, row: Row, options: argparse.Namespace) -> None:
         words += ["--init", options.runs / f"{row.start}-seed{options.seed}", "--init-stage", row.stage]
     if row.method == "cluster":
         words += ["--diagnose"]
-    if genreid([str(word) for word in words]) != 0:
-        msg = f"genreid {' '.join(map(str, words))} failed"
-        raise RuntimeError(msg)
-
-
-def _evaluate(run: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Run `genreid evaluate` and return its figures."""
-    words = ["evaluate", str(run), "--data", str(options.target), "--json"]
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        status = genreid(words)
-    if status != 0:
-        msg = f"genreid {' '.join(words)} failed"
-        raise RuntimeError(msg)
-    figures = json.loads(printed.getvalue())
-    assert isinstance(figures, dict)
-    return figures
+    run_command(words)
 
 
 def _minutes_before(row: Row, options: argparse.Namespace) -> float:

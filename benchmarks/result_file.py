@@ -1,13 +1,17 @@
 """A result file, `results/*.json`: rows with an entry for each seed, and what they were made by."""
 
+import contextlib
+import io
 import json
 import platform
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from genreid.cli.main import main as genreid
 from genreid.training.config_file import read_yaml_mapping
 from genreid.training.run_folder import read_job
 
@@ -74,6 +78,38 @@ def add_entry(path: Path, name: str, entry: dict[str, Any], config: dict[str, An
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def run_command(words: Sequence[object]) -> None:
+    """Run `genreid WORDS`, as a user would type it.
+
+    Args:
+        words: What stands behind `genreid`.
+
+    Raises:
+        RuntimeError: If the command fails.
+    """
+    typed = [str(word) for word in words]
+    if genreid(typed) != 0:
+        msg = f"genreid {' '.join(typed)} failed"
+        raise RuntimeError(msg)
+
+
+def evaluated(run: Path, words: Sequence[object]) -> dict[str, Any]:
+    """Run `genreid evaluate RUN WORDS --json` and return its figures, as fractions.
+
+    Args:
+        run: The run folder.
+        words: The other options, `--data` among them.
+
+    Raises:
+        RuntimeError: If the command fails.
+    """
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        run_command(["evaluate", run, *words, "--json"])
+    figures = json.loads(printed.getvalue())
+    assert isinstance(figures, dict)
+    return figures
 
 
 def recorded_settings(run: Path) -> dict[str, Any]:
