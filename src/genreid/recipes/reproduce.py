@@ -174,12 +174,19 @@ class _Variant:
 
 _LABELS_WITHIN_CAMERAS = "given which target images of one camera show one person"
 _PLAIN = ("direct", "source_control")
+_AVERAGED = ("bn_control", "source_bn_control")
 _CRGAN_VARIANTS = {
     "direct": _Variant("direct transfer: trained on the source alone", _DIRECT),
     "direct_lmp": _Variant("direct, local max pooling", _DIRECT, ("direct",), pooling="lmp"),
     "bn_control": _Variant("direct, batch norms averaged on the target", _DIRECT, ("direct",), averaged=True),
     "source_control": _Variant("direct, trained on with real source images", _SOURCE, ("direct",)),
+    "source_bn_control": _Variant(
+        "source_control, batch norms averaged on the target", _SOURCE, ("bn_control",), averaged=True
+    ),
     "cut_paste": _Variant("source people pasted on target images", _CUT_PASTE, _PLAIN),
+    "cut_paste_bn": _Variant(
+        "cut_paste, batch norms averaged on the target", _CUT_PASTE, _AVERAGED, averaged=True
+    ),
     "without_dual": _Variant("CR-GAN without dual condition", _WITHOUT_DUAL, _PLAIN),
     "without_dual_lmp": _Variant(
         "CR-GAN without dual condition, local max pooling", _WITHOUT_DUAL, ("direct_lmp",), pooling="lmp"
@@ -188,10 +195,10 @@ _CRGAN_VARIANTS = {
         f"without_{loss}": _Variant(f"CR-GAN without {loss} loss", training, _PLAIN)
         for loss, training in _WITHOUT.items()
     },
-    "crgan": _Variant("CR-GAN", _CRGAN, _PLAIN),
+    "crgan": _Variant("CR-GAN", _CRGAN, (*_PLAIN, "cut_paste")),
     "crgan_lmp": _Variant("CR-GAN, local max pooling", _CRGAN, ("direct", "direct_lmp"), pooling="lmp"),
     "crgan_bn": _Variant(
-        "CR-GAN, batch norms averaged on the target", _CRGAN, ("bn_control",), averaged=True
+        "CR-GAN, batch norms averaged on the target", _CRGAN, (*_AVERAGED, "cut_paste_bn"), averaged=True
     ),
     "taudl": _Variant(f"TAUDL alone, {_LABELS_WITHIN_CAMERAS}", _TAUDL),
     "direct_taudl": _Variant(f"direct, then TAUDL, {_LABELS_WITHIN_CAMERAS}", _DIRECT_TAUDL, ("taudl",)),
