@@ -43,7 +43,8 @@ def reflect_pad(maps: Tensor, margin: int) -> Tensor:
     if margin == 0:
         return maps
     if margin < min(maps.shape[2:]):
-        return F.pad(maps, (margin,) * 4, mode="reflect")
+        with torch.autocast("cpu", enabled=False):  # which would turn the map to float32
+            return F.pad(maps, (margin,) * 4, mode="reflect")
     for axis in (2, 3):
         maps = maps.index_select(axis, _mirrored_places(maps.shape[axis], margin, maps.device))
     return maps

@@ -1,17 +1,19 @@
 """One iteration of DG-Net (paper 003, section 3; spec dg-net F6, F7).
 
-A batch is 2B images: image i is swapped with image B + i. All is in ImageNet-normalised space. E_s, G and D
-have no batch norm and read all images at once; E_a, whose batch norms see which images come together, reads B
-at a time, in the published order (`separate_forwards`). A mean over the 2B images is half of what the paper
-adds up over both directions: `_both` doubles it.
+A batch is 2B images: image i is swapped with image B + i. All is in ImageNet-normalised space. Every network
+reads all images at once; E_a's batch norms, which see what images come together, take B at a time in the
+published order (`separate_forwards`). A mean over the 2B images is half of what the paper adds up over both
+directions: `_both` doubles it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from genreid.losses.gradient_penalty import gradient_penalty
 from genreid.losses.identity import identity_loss
@@ -19,12 +21,12 @@ from genreid.losses.multiscale import discriminator_loss, generator_loss
 from genreid.losses.reconstruction import reconstruction_loss
 from genreid.losses.teacher import Parents, primary_loss, soft_labels
 from genreid.models.backbone import ReidNetwork
+from genreid.models.batch_groups import batch_norm_groups
 from genreid.models.dgnet import (
     Appearance,
     AppearanceEncoder,
     Decoder,
     DgnetNetworks,
-    HeadOutput,
     ScaleDiscriminator,
     StructureEncoder,
     from_normalised,
@@ -134,36 +136,31 @@ def dgnet_step(setup: DgnetSetup, batch: SwapBatch, step: int) -> Mapping[str, T
     Returns:
         The loss terms as scalars on the device, unweighted; terms of weight 0 are not computed.
     """
-    config, optimizers, autocast = setup.config, setup.optimizers, setup.compute.autocast
+    config, optimizers = setup.config, setup.optimizers
     weights = config.weights_at(step)
     factor = step_decay(step, config.iterations, 1.0, config.sgd.drop_at)
     for optimizer in optimizers:
         scale_learning_rate(optimizer, factor)
 
     # Without generation, E_a learns from real images alone (a control, no part of the paper).
+    real_images = partial(real_identity_losses, setup, batch, weights)
     if not config.generation:
-        with autocast():
-            losses = real_identity_losses(setup, batch, weights)
-        _update([optimizers.appearance], weigh(losses, weights))
-        return {name: loss.detach() for name, loss in losses.items()}
+        return _update(setup, [optimizers.appearance], weights, [real_images])
 
     # Self-identity and cross-identity generation (section 3.1).
-    with autocast():
+    with setup.compute.autocast():
         swap = generate(setup, batch)
+    fake = swap.swapped.detach()
 
     # Update D on real and on swapped images (equation 7).
-    with autocast():
-        judged = discriminator_losses(setup, batch.images, swap.swapped.detach(), weights)
-    _update([optimizers.discriminator], weigh(judged, weights))
+    judgement = partial(discriminator_losses, setup, batch.images, fake, weights)
+    judged = _update(setup, [optimizers.discriminator], weights, [judgement])
 
     # Update E_a, E_s and G by one sum of losses (equation 10), with the updated D.
-    with autocast():
-        losses = generation_losses(setup, batch, swap, weights)
-        losses |= real_identity_losses(setup, batch, weights)
-        if weights.primary > 0:
-            losses |= feeding_losses(setup, swap.swapped.detach(), batch.labels)
-    _update([optimizers.appearance, optimizers.generator], weigh(losses, weights))
-    return {name: loss.detach() for name, loss in (judged | losses).items()}
+    parts = [partial(generation_losses, setup, batch, swap, weights), real_images]
+    if weights.primary > 0:
+        parts.append(partial(feeding_losses, setup, fake, batch.labels))
+    return judged | _update(setup, [optimizers.appearance, optimizers.generator], weights, parts)
 
 
 def offline_feeding_step(
@@ -183,15 +180,13 @@ def offline_feeding_step(
     config, optimizer = setup.config, setup.optimizers.appearance
     weights = config.weights_at(step)
     scale_learning_rate(optimizer, step_decay(step, config.iterations, 1.0, config.sgd.drop_at))
-    with setup.compute.autocast():
-        with torch.no_grad():
-            code = generators.appearance(batch.images).code
-            swapped = generators.decoder(partner(generators.structure(batch.images)), code)
-        losses = real_identity_losses(setup, batch, weights)
-        if weights.primary > 0:
-            losses |= feeding_losses(setup, swapped, batch.labels)
-    _update([optimizer], weigh(losses, weights))
-    return {name: loss.detach() for name, loss in losses.items()}
+    with setup.compute.autocast(), torch.no_grad():
+        code = generators.appearance(batch.images).code
+        swapped = generators.decoder(partner(generators.structure(batch.images)), code)
+    parts = [partial(real_identity_losses, setup, batch, weights)]
+    if weights.primary > 0:
+        parts.append(partial(feeding_losses, setup, swapped, batch.labels))
+    return _update(setup, [optimizer], weights, parts)
 
 
 def generate(setup: DgnetSetup, batch: SwapBatch) -> Swap:
@@ -323,7 +318,8 @@ def teacher_probabilities(setup: DgnetSetup, generated: Tensor) -> Tensor:
     assert teacher is not None, "feeding without a teacher"
     set_training_mode(teacher, "train" if setup.config.teaching.batch_norm == "batch" else "frozen")
     shown = from_normalised(torch.cat((generated, generated.flip(3))), clip=False)
-    logits = torch.cat([frozen_call(teacher, images).logits for images in _forwards(setup, shown)])
+    with _seen_together(setup, teacher, shown):
+        logits = frozen_call(teacher, shown).logits
     image, mirrored = at_least_float32(logits).softmax(dim=1).chunk(2)
     return (image + mirrored) / 2
 
@@ -349,26 +345,17 @@ def partner(values: Tensor) -> Tensor:
 
 
 def _read(setup: DgnetSetup, images: Tensor, *, frozen: bool = False) -> Appearance:
-    """Let E_a, or a frozen copy of it without dropout, read images, in one forward or several."""
+    """Let E_a, or a frozen copy of it without dropout, read images."""
     network = setup.networks.appearance
-    parts: list[Appearance] = [
-        frozen_call(network, part, {"dropout": False}) if frozen else network(part)
-        for part in _forwards(setup, images)
-    ]
-    code = torch.cat([part.code for part in parts])
-    return Appearance(code, _joined([part.primary for part in parts]), _joined([part.fine for part in parts]))
+    with _seen_together(setup, network, images):
+        reading = frozen_call(network, images, {"dropout": False}) if frozen else network(images)
+    return cast(Appearance, reading)
 
 
-def _forwards(setup: DgnetSetup, images: Tensor) -> Sequence[Tensor]:
-    """Cut images into those that batch norms see together: B at a time as published, or all."""
-    return torch.split(images, setup.config.batch) if setup.config.separate_forwards else (images,)
-
-
-def _joined(outputs: list[HeadOutput]) -> HeadOutput:
-    """Put what a head said of several batches together."""
-    return HeadOutput(
-        torch.cat([output.embedding for output in outputs]), torch.cat([output.logits for output in outputs])
-    )
+def _seen_together(setup: DgnetSetup, network: nn.Module, images: Tensor) -> AbstractContextManager[None]:
+    """Let batch norms see B images at a time, as published, or all of them together."""
+    size = setup.config.batch if setup.config.separate_forwards else len(images)
+    return batch_norm_groups(network, size)
 
 
 def _encode_structure_again(setup: DgnetSetup, swapped: Tensor) -> Tensor:
@@ -384,18 +371,39 @@ def _both(mean: Tensor) -> Tensor:
     return 2 * mean
 
 
-def _update(optimizers: list[torch.optim.Optimizer], loss: Tensor) -> None:
+def _update(
+    setup: DgnetSetup,
+    optimizers: list[torch.optim.Optimizer],
+    weights: DgnetWeights,
+    parts: Sequence[Callable[[], Mapping[str, Tensor]]],
+) -> dict[str, Tensor]:
     """Take one step down the gradient with respect to the parameters of these optimisers, and no others.
 
-    A parameter that no term reaches (the fine head, until its ramp begins) has a gradient of zero: the L2
+    The gradient of the sum is that of its parts, added up; so the maps of one part alone are in memory. A
+    parameter that no term reaches (the fine head, until its ramp begins) has a gradient of zero: the L2
     penalty acts on it as on all others.
+
+    Args:
+        setup: The arithmetic.
+        optimizers: What is updated.
+        weights: Of the terms.
+        parts: What computes the terms, unweighted; no two of them share a graph.
+
+    Returns:
+        All terms, as scalars without their graph.
     """
     for optimizer in optimizers:
         optimizer.zero_grad(set_to_none=True)
     parameters = [parameter for optimizer in optimizers for parameter in parameters_of(optimizer)]
-    torch.autograd.backward(loss, inputs=parameters)
+    found: dict[str, Tensor] = {}
+    for part in parts:
+        with setup.compute.autocast():
+            losses = part()
+        torch.autograd.backward(weigh(losses, weights), inputs=parameters)
+        found |= {name: loss.detach() for name, loss in losses.items()}
     for parameter in parameters:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
     for optimizer in optimizers:
         optimizer.step()
+    return found
