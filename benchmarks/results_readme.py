@@ -1,7 +1,8 @@
 """results/README.md from the files below results/; `python -m benchmarks.results_table` writes it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from genreid.pipelines.row_file import (
@@ -30,6 +31,10 @@ are marked by the commit of the last one, and no fingerprint says whether the co
 rows of these files, and those of other files: [docs/results.md](../docs/results.md).
 """
 ROW_HEAD = ("row", "the paper", "rank-1", "mAP trapezoid", "mAP", "gain (mAP trapezoid)", "made", "state")
+BY_SEED_WORDS = """Rows made with several seeds: by how many points of mAP trapezoid they are ahead of each
+control, and the mean. The spread over seeds is what an interval over queries does not show.
+"""
+BY_SEED_HEAD = ("row", "over", "recipe", "seeds", "gain of each", "mean")
 GROUPED_HEAD = ("row", "the paper", "seed", "rank-1", "mAP trapezoid", "mAP", "minutes", "state")
 
 
@@ -43,6 +48,8 @@ def page(folder: Path | None = None) -> str:
     rows = read_rows(place)
     parts = [INTRODUCTION, "## Rows made by `genreid reproduce`\n"]
     parts.append(_table(ROW_HEAD, [_row_cells(file) for file in rows]) if rows else "None yet.\n")
+    by_seed = _gains_by_seed(rows)
+    parts += ["## Gains, seed by seed\n", BY_SEED_WORDS, _table(BY_SEED_HEAD, by_seed)] if by_seed else []
     parts.append("## Rows of the papers in files of several rows\n")
     parts.append(GROUPED_WORDS)
     parts += [_grouped(file) for file in read_grouped(place) if grouped_rows(file)]
@@ -79,6 +86,22 @@ def _gain(content: Mapping[str, Any]) -> str:
     if hardest["published"] is not None:
         text += f"; the paper {100 * hardest['published']['mAP']:+.1f}"
     return text
+
+
+def _gains_by_seed(rows: Sequence[RowFile]) -> list[list[str]]:
+    """Return the gains of rows that several seeds have; stale rows do not count."""
+    found: dict[tuple[str, str, str], dict[int, float]] = {}
+    for content in (file.content for file in rows if not stale_reason(file)):
+        for gain in content["gains"]:
+            key = (content["row"], gain["over"].rsplit("/", maxsplit=1)[-1], content["recipe"])
+            found.setdefault(key, {})[content["seed"]] = 100 * gain["mAP_trapezoid"]
+    lines = []
+    for (row, over, recipe), by_seed in found.items():
+        seeds, gains = zip(*sorted(by_seed.items()), strict=True)
+        each = ", ".join(f"{gain:+.1f}" for gain in gains)
+        cells = [f"`{row}`", f"`{over}`", recipe, ", ".join(map(str, seeds)), each, f"{fmean(gains):+.1f}"]
+        lines += [cells] if len(seeds) > 1 else []
+    return lines
 
 
 def _grouped(file: RowFile) -> str:

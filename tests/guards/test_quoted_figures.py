@@ -1,7 +1,8 @@
 """Every figure that a page quotes from a result file is the one in that file; so is results/README.md.
 
-A page says where its figures come from by `<!-- figures: results/demo.json, seed 0; others: 53.8 -->`, and
-where that ends by `<!-- end of figures -->`. In between, a table whose rows are named in backticks and whose
+A page says where its figures come from by `<!-- figures: results/demo.json, seed 0; others: 53.8 -->`, or by
+the folder of a pair's rows, `results/crgan/cuhk03-market1501`, and where that ends by
+`<!-- end of figures -->`. In between, a table whose rows are named in backticks and whose
 columns are rank-1, mAP, mAP trapezoid or mINP has to agree cell by cell. Any other number with one decimal
 has to be some figure of the file, or be named under `others`: what was measured apart, and differences.
 """
@@ -23,7 +24,8 @@ PAGES = [
     *sorted((ROOT / "docs" / "methods").glob("*.md")),
 ]
 REGION = re.compile(
-    r"<!-- figures: (?P<file>\S+?\.json)(?:, seed (?P<seed>\d+))?(?:; others: (?P<others>[\d. ]+))? -->\n"
+    r"<!-- figures: (?P<file>results/[^\s,;]+)(?:, seed (?P<seed>\d+))?"
+    r"(?:; others: (?P<others>[\d. ]+))? -->\n"
     r"(?P<text>.*?)<!-- end of figures -->",
     re.DOTALL,
 )
@@ -41,10 +43,17 @@ class Entry(NamedTuple):
     figures: Mapping[str, str]
 
 
+def read_entries(place: Path) -> list[Entry]:
+    """Everything that a result file, or a folder of them, says."""
+    paths = sorted(place.glob("*.json")) if place.is_dir() else [place]
+    return [entry for path in paths for entry in entries_of(json.loads(path.read_text(encoding="utf-8")))]
+
+
 def entries_of(content: Mapping[str, Any]) -> list[Entry]:
     """Everything that a result file says, whether it holds one row or several."""
     if "rows" not in content:
-        return [Entry(content["row"], str(content["seed"]), in_percent(content["figures"]))]
+        variant = content["row"].rsplit("/", maxsplit=1)[-1]
+        return [Entry(variant, str(content["seed"]), in_percent(content["figures"]))]
     return [
         Entry(name, str(seed["seed"]), in_percent(seed))
         for name, row in content["rows"].items()
@@ -62,7 +71,7 @@ def wrong_figures(page: str, root: Path) -> Iterator[str]:
         "a region has no end, or is not understood"
     )
     for region in REGION.finditer(page):
-        entries = entries_of(json.loads((root / region["file"]).read_text(encoding="utf-8")))
+        entries = read_entries(root / region["file"])
         chosen = [entry for entry in entries if region["seed"] in {None, entry.seed}]
         known = {figure for entry in entries for figure in entry.figures.values()}
         known |= set((region["others"] or "").split())
@@ -153,6 +162,16 @@ def test_the_guard_sees_a_figure_that_differs(old: str, new: str, wrong: list[st
     found = list(wrong_figures(PAGE.replace(old, new) if old else PAGE, tmp_path))
     assert len(found) == len(wrong)
     assert all(line.startswith(start) for line, start in zip(found, wrong, strict=True))
+
+
+def test_a_folder_of_rows_is_read(tmp_path: Path) -> None:
+    figures = {"rank1": 0.12, "mAP": 0.035, "mAP_trapezoid": 0.03, "mINP": 0.01}
+    row = {"row": "crgan/a-b/direct", "seed": 0, "figures": figures}
+    (tmp_path / "results" / "a-b").mkdir(parents=True)
+    (tmp_path / "results" / "a-b" / "direct.compact.seed0.json").write_text(json.dumps(row))
+    page = PAGE.replace("results/demo.json", "results/a-b")
+    assert list(wrong_figures(page.replace("4.5", "3.0"), tmp_path)) == []
+    assert list(wrong_figures(page.replace("4.5", "3.0").replace("| 12.0", "| 11.0"), tmp_path))
 
 
 def test_the_guard_sees_a_figure_without_a_file() -> None:

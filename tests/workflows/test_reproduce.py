@@ -243,7 +243,7 @@ def test_another_data_set_is_refused(world: World) -> None:
 def copy_row(world: World, content: dict[str, Any], name: str) -> Path:
     """Put a result file where the list and the page of the results look for it."""
     place = world.root / name / f"{content['row']}.{content['recipe']}.seed{content['seed']}.json"
-    place.parent.mkdir(parents=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(json.dumps(content))
     return world.root / name
 
@@ -281,6 +281,18 @@ def test_a_row_of_this_code_is_current_and_one_of_older_code_stale(
         page = results_readme.page(results)
         assert f"| `{PAIR}/crgan_lmp` | 56.0 / 33.3 |" in page
         assert state in page
+
+
+def test_gains_of_several_seeds_stand_side_by_side(world: World, crgan_lmp: dict[str, Any]) -> None:
+    over_direct, other = crgan_lmp["gains"]
+    for seed, gain in ((0, 0.02), (1, 0.031), (2, -0.006)):
+        gains = [{**over_direct, "mAP_trapezoid": gain}, other]
+        copy_row(world, {**crgan_lmp, "seed": seed, "gains": gains}, "seeds")
+    copy_row(world, {**crgan_lmp, "seed": 3, "code": "0" * 16}, "seeds")
+    recipe = crgan_lmp["recipe"]
+    line = f"| `{PAIR}/crgan_lmp` | `direct` | {recipe} | 0, 1, 2 | +2.0, +3.1, -0.6 | +1.5 |"
+    assert line in results_readme.page(world.root / "seeds"), "stale rows do not count"
+    assert "seed by seed" not in results_readme.page(copy_row(world, crgan_lmp, "one_seed"))
 
 
 def test_a_recipe_is_not_older_for_what_no_row_of_it_uses() -> None:
