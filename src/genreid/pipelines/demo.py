@@ -73,7 +73,7 @@ ROWS = (
     DemoRow("crgan", "CR-GAN: people of A rendered into B", "crgan", "B"),
     DemoRow("crgan_lmp", "the same with local max pooling", "crgan", "B", pooling="lmp"),
     DemoRow("crgan_bn", "crgan, batch norms averaged on B", "crgan", "B", statistics_of_target=True),
-    DemoRow("teacher", "DG-Net's teacher: direct, trained on on A", "dgnet", "A", stage="pretrained"),
+    DemoRow("teacher", "DG-Net's teacher: direct, trained further on A", "dgnet", "A", stage="pretrained"),
     DemoRow("primary", "DG-Net (begins as direct, too): primary features", "dgnet", "A", half="primary"),
     DemoRow("fine", "the same, fine features", "dgnet", "A", half="fine"),
     DemoRow("both", "the same, primary and fine features", "dgnet", "A"),
