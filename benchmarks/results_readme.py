@@ -23,8 +23,8 @@ Made by `python -m benchmarks.results_table`; not edited by hand. Percent, singl
 papers' mAP is compared with our mAP trapezoid, the form of their code. In brackets: 95 % bootstrap interval
 over queries, of one seed. A gain is judged over our own controls with the same recipe, never against the
 paper's absolute figures; of several controls, the one with the smallest gain is shown. A row is *stale* if
-the code that decides its figures, or its recipe, has changed since it was made. How to make one:
-[docs/reproduce.md](../docs/reproduce.md).
+the code that trained or ranked it, or its recipe, has changed since it was made. Minutes are of the clock,
+masks apart, with whatever else the machine did. How to make one: [docs/reproduce.md](../docs/reproduce.md).
 """
 GROUPED_WORDS = """Made before rows had files of their own, by the commands of `benchmarks/*_rows.py`: they
 are marked by the commit of the last one, and no fingerprint says whether the code has changed since. All
@@ -77,15 +77,22 @@ def _row_cells(file: RowFile) -> list[str]:
 
 def _gain(content: Mapping[str, Any]) -> str:
     """Return the gain over the hardest control."""
+    missing = [_variant(name) for name in content["controls_not_made"]]
+    unknown = f"; not made: {', '.join(missing)}" if missing else ""
     if not content["gains"]:
-        return "-"
+        return f"-{unknown}"
     hardest = min(content["gains"], key=lambda gain: gain["mAP_trapezoid"])
     low, high = hardest["interval"]["mAP_trapezoid"]
     text = f"{100 * hardest['mAP_trapezoid']:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
-    text += f" over `{hardest['over'].rsplit('/', maxsplit=1)[-1]}`"
+    text += f" over {_variant(hardest['over'])}"
     if hardest["published"] is not None:
         text += f"; the paper {100 * hardest['published']['mAP']:+.1f}"
-    return text
+    return text + unknown
+
+
+def _variant(name: str) -> str:
+    """Return the last part of a row's name."""
+    return f"`{name.rsplit('/', maxsplit=1)[-1]}`"
 
 
 def _gains_by_seed(rows: Sequence[RowFile]) -> list[list[str]]:
@@ -93,13 +100,13 @@ def _gains_by_seed(rows: Sequence[RowFile]) -> list[list[str]]:
     found: dict[tuple[str, str, str], dict[int, float]] = {}
     for content in (file.content for file in rows if not stale_reason(file)):
         for gain in content["gains"]:
-            key = (content["row"], gain["over"].rsplit("/", maxsplit=1)[-1], content["recipe"])
+            key = (content["row"], _variant(gain["over"]), content["recipe"])
             found.setdefault(key, {})[content["seed"]] = 100 * gain["mAP_trapezoid"]
     lines = []
     for (row, over, recipe), by_seed in found.items():
         seeds, gains = zip(*sorted(by_seed.items()), strict=True)
         each = ", ".join(f"{gain:+.1f}" for gain in gains)
-        cells = [f"`{row}`", f"`{over}`", recipe, ", ".join(map(str, seeds)), each, f"{fmean(gains):+.1f}"]
+        cells = [f"`{row}`", over, recipe, ", ".join(map(str, seeds)), each, f"{fmean(gains):+.1f}"]
         lines += [cells] if len(seeds) > 1 else []
     return lines
 
@@ -108,10 +115,11 @@ def _grouped(file: RowFile) -> str:
     """Return the rows of a file of several that the papers' tables have."""
     content = file.content
     lines = []
-    recipe, settings = content["config"]["recipe"], content["config"].get("settings", {})
+    recipe, settings = content["config"]["recipe"], content["config"].get("settings")
     for name, entries in grouped_rows(file).items():
-        changed = recipe_changes(ROWS[name], recipe, settings)
-        state = f"**stale**: {changed}" if changed else "no fingerprint"
+        changed = recipe_changes(ROWS[name], recipe, settings or {})
+        kept = "no fingerprint" if settings else "no fingerprint, settings not kept"
+        state = f"**stale**: {changed}" if changed else kept
         for entry in entries:
             figures = [_percent(entry[figure]) for figure in ("rank1", "mAP_trapezoid", "mAP")]
             paper = _paper(ROWS[name])

@@ -144,6 +144,13 @@ def test_what_a_result_file_holds(crgan_lmp: dict[str, Any]) -> None:
     )
     assert len(content["weights"]["evaluated"]["sha256"]) == 64
     assert len(content["code"]) == 16
+    assert list(content["runs"]) == ["direct", "crgan"]
+    assert {len(run["code"]) for run in content["runs"].values()} == {16}
+    assert {name: len(masks["sha256"]) for name, masks in content["masks"].items()} == {
+        "market1501": 64,
+        "dukemtmc": 64,
+    }
+    assert content["definition"]["runs"][1] == ["crgan", "adapt", "crgan"]
     assert {"commit", "version", "precision"} <= set(content)
     assert content["hardware"]["device"] == "cpu"
     assert content["minutes"] >= 0
@@ -155,7 +162,8 @@ def test_the_difference_of_recipes_is_said_in_words(crgan_lmp: dict[str, Any]) -
     assert "taudl.iterations" not in settings, "it plays no part in this row"
     assert any(line.startswith("stage2.iterations: 4, in the paper's recipe 60000. Iter") for line in words)
     assert any("published: 12,936 / 3,368 / 15,913" in line for line in words)
-    assert any(line.startswith("Person masks") for line in words)
+    assert any(line.startswith("Person masks by unknown; the paper's") for line in words)
+    assert any(line.startswith("Arithmetic: ") for line in words) == (crgan_lmp["precision"] != "fp32")
 
 
 def test_gains_over_the_controls_that_are_there(crgan_lmp: dict[str, Any]) -> None:
@@ -271,7 +279,7 @@ def test_a_row_of_this_code_is_current_and_one_of_older_code_stale(
     of_compact = {**crgan_lmp, "recipe": "compact"}
     files = {
         "current": (crgan_lmp, "| current |"),
-        "older": ({**crgan_lmp, "code": "0" * 16}, "| **stale**: code changed since |"),
+        "older": ({**crgan_lmp, "code": "0" * 16}, "| **stale**: code of the evaluation changed since |"),
         "other_recipe": (of_compact, "| **stale**: recipe changed since: image.height, image.width, "),
     }
     for name, (content, state) in files.items():
@@ -281,6 +289,26 @@ def test_a_row_of_this_code_is_current_and_one_of_older_code_stale(
         page = results_readme.page(results)
         assert f"| `{PAIR}/crgan_lmp` | 56.0 / 33.3 |" in page
         assert state in page
+
+
+def test_a_run_that_other_code_trained_makes_its_rows_stale(world: World, crgan_lmp: dict[str, Any]) -> None:
+    (mark,) = world.root.glob("runs/*/crgan/*/crgan.code.json")
+    kept = mark.read_text()
+    assert json.loads(kept) == [crgan_lmp["runs"]["crgan"]]
+    mark.write_text(kept.replace(crgan_lmp["runs"]["crgan"]["code"], "0" * 16))
+    try:
+        content = world.make(f"{PAIR}/crgan_lmp")
+    finally:
+        mark.write_text(kept)
+    (found,) = read_rows(copy_row(world, content, "other_code"))
+    assert stale_reason(found) == "code of the run crgan changed since"
+
+
+def test_another_precision_than_a_run_began_with_is_named(world: World, crgan_lmp: dict[str, Any]) -> None:
+    other = "bf16" if "bf16" not in crgan_lmp["precision"] else "fp32"
+    answer = genreid(*world.words(f"{PAIR}/direct", f"--precision={other}"))
+    assert answer.code == 2
+    assert "give another --runs" in answer.err
 
 
 def test_gains_of_several_seeds_stand_side_by_side(world: World, crgan_lmp: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ between the recipes. Rows share their runs, so a second row costs only what is n
   --market1501 DIR    and so on: the data sets that the row needs
   --recipe NAME       paper (default), single_gpu, compact, ...
   --runs RUNS         folder of all run folders (default: runs/reproduce)
-  --masks DIR         person masks in DIR/market1501 and so on (default: RUNS/masks; missing ones are made)
+  --masks DIR         person masks in DIR/market1501 and so on (default: RUNS/masks, where they are made)
   --out F.json        the result file (default: results/NAME.RECIPE.seedN.json)
   --max-minutes M     stop training at a checkpoint after M minutes; the same command resumes it
   --json              print the result file

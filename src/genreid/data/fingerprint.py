@@ -1,6 +1,7 @@
 """Which data a figure was made on: a fingerprint of a data set's files and of what is known of them."""
 
 import hashlib
+from pathlib import Path
 
 from genreid.data.sample import ReidDataset
 
@@ -26,4 +27,20 @@ def dataset_fingerprint(dataset: ReidDataset) -> str:
             size = path.stat().st_size if path.is_file() else -1
             line = f"{split}\t{name}\t{size}\t{sample.pid}\t{sample.camid}\n"
             digest.update(line.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def folder_fingerprint(folder: Path, pattern: str) -> str:
+    """Return a text that two folders share only if they hold files of the same names and sizes.
+
+    Args:
+        folder: The folder; all below it counts.
+        pattern: Which files, such as `*.png`.
+
+    Returns:
+        64 hexadecimal digits of a SHA-256.
+    """
+    digest = hashlib.sha256()
+    for name, path in sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob(pattern)):
+        digest.update(f"{name}\t{path.stat().st_size}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()

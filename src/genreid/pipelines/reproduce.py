@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from genreid.pipelines.row_code import evaluation_code
 from genreid.pipelines.row_evaluation import Measured, measure
 from genreid.pipelines.row_file import row_content, write_row
-from genreid.pipelines.row_training import RowPlan, evaluated_stage, train
+from genreid.pipelines.row_training import RowPlan, finished, train
 from genreid.recipes.reproduce import ROWS
 from genreid.training.loop import Outcome
 
@@ -43,6 +44,7 @@ def reproduce(plan: RowPlan) -> Reproduced:
         ValueError: If data, masks or settings do not fit together.
     """
     began, limit = time.monotonic(), plan.options.max_minutes
+    evaluation_code(plan.row.paper)  # read now: a file that is edited in the meantime is not what runs
     for training in plan.row.training.chain:
         # each run takes a step at least, so that a command that is repeated comes to an end
         left = None if limit is None else max(0.0, limit - (time.monotonic() - began) / 60)
@@ -62,7 +64,7 @@ def _controls(plan: RowPlan) -> dict[str, Measured]:
     found = {}
     for name in plan.row.controls:
         control = replace(plan, row=ROWS[name])
-        if evaluated_stage(control.folder_of(control.row.training), control.row.training) is None:
+        if finished(control.folder_of(control.row.training), control.row.training) is None:
             logger.info("%s is not made yet, so the gain over it is left out", name)
         else:
             found[name] = measure(control)

@@ -24,41 +24,12 @@ from genreid.evaluation.ranking import rank
 from genreid.features.extract import Extractor
 from genreid.features.halves import take_half
 from genreid.features.options import FeatureOptions
-from genreid.pipelines.row_training import RowPlan, evaluated_stage
-from genreid.recipes.reproduce import Row
-from genreid.report.code_fingerprint import code_fingerprint
+from genreid.pipelines.row_code import evaluation_code
+from genreid.pipelines.row_training import RowPlan, finished
 from genreid.report.records import EvaluatedImages, record_evaluation
-from genreid.training.checkpoint import checkpoint_folders
 from genreid.training.precision import choose_compute
 
 logger = logging.getLogger(__name__)
-
-_PIPELINES = {
-    "baseline": "genreid.pipelines.train_baseline",
-    "adapt": "genreid.pipelines.adapt",
-    "taudl": "genreid.pipelines.train_taudl",
-    "dgnet": "genreid.pipelines.train_dgnet",
-}
-_EVALUATION = ("genreid.features.extract", "genreid.features.halves", "genreid.evaluation.ranking")
-_OURSELVES = ("genreid.pipelines.row_training", "genreid.pipelines.row_evaluation")
-_UNUSED = {
-    "all": (  # progress, logs and pictures decide no figure; nor does a method that is not run
-        "genreid.data.progress",
-        "genreid.training.progress",
-        "genreid.training.run_log",
-        "genreid.generation.renderings",
-        "genreid.pipelines.generate_sheets",
-        "genreid.training.cluster_stage",
-    ),
-    "crgan": ("genreid.models.dgnet", "genreid.models.appearance"),
-    "dgnet": ("genreid.models.crgan",),
-    "adapt": (
-        "genreid.pipelines.train_cluster",
-        "genreid.pipelines.train_taudl",
-        "genreid.pipelines.target_images",
-        "genreid.training.taudl_stage",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -88,7 +59,9 @@ def measure(plan: RowPlan) -> Measured:
         ValueError: If the test set holds no query or gallery, or cannot be read.
     """
     run = plan.folder_of(plan.row.training)
-    weights = _checkpoint_weights(run, plan)
+    checkpoint = finished(run, plan.row.training)
+    assert checkpoint is not None, f"{run} is not finished"
+    weights = {"stage": checkpoint.stage, "step": str(checkpoint.step), "sha256": checkpoint.sha256}
     key = _key(plan, weights)
     path = run / "rows" / f"{plan.row.target}.{plan.row.variant}.safetensors"
     kept = _read(path, key)
@@ -122,35 +95,12 @@ def _feature_options(plan: RowPlan) -> FeatureOptions:
     return replace(options, bn_statistics=str(plan.path_of(plan.row.statistics_of)))
 
 
-def _checkpoint_weights(run: Path, plan: RowPlan) -> dict[str, str]:
-    """Return which weights of a finished run are evaluated, with the SHA-256 of their file."""
-    stage = evaluated_stage(run, plan.row.training)
-    assert stage is not None, f"{run} is not finished"
-    folder = checkpoint_folders(run / "checkpoints" / stage)[0]
-    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    return {"stage": stage, "step": str(state["step"]), "sha256": state["sha256"]["networks.safetensors"]}
-
-
-def code_of(row: Row) -> str:
-    """Return the fingerprint of the code that decides a row's figures, as it is now.
-
-    Args:
-        row: The row.
-    """
-    methods = {training.method for training in row.training.chain}
-    unused = [*_UNUSED["all"], *_UNUSED[row.paper]]
-    if "taudl" not in methods:
-        unused += _UNUSED["adapt"]
-    roots = (*(_PIPELINES[method] for method in sorted(methods)), *_EVALUATION)
-    return code_fingerprint(roots, tuple(unused), _OURSELVES)
-
-
 def _key(plan: RowPlan, weights: Mapping[str, str]) -> str:
     """Return all that decides the scores of a row, as one text."""
     row, options = plan.row, plan.options
     parts: dict[str, Any] = {
         "weights": weights["sha256"],
-        "code": code_of(row),
+        "code": evaluation_code(row.paper),
         "data": dataset_fingerprint(plan.data[row.target]),
         "options": [row.pooling, row.half, row.statistics_of],
         "precision": choose_compute(options.device, options.precision).name,

@@ -1,7 +1,7 @@
 """The result file of a row: figures, what they were made with, and in what that differs from the paper.
 
-Shares are fractions. A file is stale if the code that decides its figures, or the settings of its recipe,
-have changed since.
+Shares are fractions. A file is stale if the code that trained or ranked it, what the row is, or the settings
+of its recipe have changed since.
 """
 
 import json
@@ -18,13 +18,15 @@ import timm
 import torch
 
 from genreid import __version__
-from genreid.data.fingerprint import dataset_fingerprint
+from genreid.data.fingerprint import dataset_fingerprint, folder_fingerprint
 from genreid.evaluation.bootstrap import FIGURES, BootstrapConfig, Interval, bootstrap, bootstrap_gain
 from genreid.features.extract import fingerprint
+from genreid.masks.make import RECORD_NAME
 from genreid.models.backbone import BackboneConfig
 from genreid.models.pretrained import PACKAGED_WEIGHTS, architecture, load_backbone_weights, sha256_of
-from genreid.pipelines.row_evaluation import Measured, code_of
-from genreid.pipelines.row_training import RowPlan, with_changes
+from genreid.pipelines.row_code import code_of_run, evaluation_code, training_code
+from genreid.pipelines.row_evaluation import Measured
+from genreid.pipelines.row_training import RowPlan, source_split, with_changes
 from genreid.recipes.reproduce import PAPERS_AP, PUBLISHED_SIZES, ROWS, TITLES, Row, recipes_of
 from genreid.report.loss_log import read_loss_log
 from genreid.report.provenance import source_commit
@@ -94,8 +96,11 @@ def row_content(plan: RowPlan, measured: Measured, controls: Mapping[str, Measur
         "config": config_to_dict(_resolved(plan)),
         "precision": choose_compute(plan.options.device, plan.options.precision).name,
         "data": _data_of(plan),
+        "masks": _masks_of(plan),
         "weights": {"start": _start_of(plan), "evaluated": dict(measured.weights)},
-        "code": code_of(row),
+        "definition": _definition(row),
+        "runs": {training.name: code_of_run(plan.folder_of(training)) for training in row.training.chain},
+        "code": evaluation_code(row.paper),
         "commit": source_commit() or None,
         "version": __version__,
         "hardware": _hardware(plan),
@@ -148,8 +153,13 @@ def stale_reason(file: RowFile) -> str:
         A few words; empty: it is not stale.
     """
     row, content = ROWS[file.content["row"]], file.content
-    if content["code"] != code_of(row):
-        return "code changed since"
+    if content["code"] != evaluation_code(row.paper):
+        return "code of the evaluation changed since"
+    for training in row.training.chain:
+        if content["runs"][training.name]["code"] != training_code(training.method, row.paper):
+            return f"code of the run {training.name} changed since"
+    if content["definition"] != _definition(row):
+        return "the row is another one now"
     return recipe_changes(row, content["recipe"], content["config"])
 
 
@@ -167,14 +177,9 @@ def recipe_changes(row: Row, recipe: str, settings: Mapping[str, Any]) -> str:
     make = recipes_of(row).get(recipe)
     if make is None:
         return ""
-    now, before = flatten(config_to_dict(make())), flatten(settings)
-    own = {name for training in row.training.chain for name in training.changes}
+    now, before = flatten(config_to_dict(_changed(row, make()))), flatten(settings)
     # a setting that is newer than the row had its default then
-    changed = [
-        name
-        for name in now
-        if _matters(name, row) and name not in own and before.get(name, now[name]) != now[name]
-    ]
+    changed = [name for name in now if _matters(name, row) and before.get(name, now[name]) != now[name]]
     return f"recipe changed since: {', '.join(changed[:3])}" if changed else ""
 
 
@@ -204,8 +209,14 @@ def _differences(plan: RowPlan) -> tuple[dict[str, Any], list[str]]:
 def _other_words(plan: RowPlan) -> list[str]:
     """Say in what a row differs from the paper beside its settings."""
     words, chain = [], plan.row.training.chain
-    if any(training.method == "adapt" and training.renderer != "none" for training in chain):
-        words.append("Person masks: BlazePose's, unless --masks gave others; the paper's: a parser of LIP.")
+    if _renders(plan.row):
+        parsers = sorted(
+            {str(masks["made_by"].get("parser", "unknown")) for masks in _masks_of(plan).values()}
+        )
+        words.append(f"Person masks by {' and '.join(parsers)}; the paper's: by a parser trained on LIP.")
+    precision = choose_compute(plan.options.device, plan.options.precision).name
+    if precision != "fp32":
+        words.append(f"Arithmetic: {precision}; the paper says nothing of it, so float32.")
     if any(training.method == "taudl" for training in chain):
         image = config_to_dict(plan.config)["image"]
         size = f"{image['height']}x{image['width']}"
@@ -242,7 +253,7 @@ def _field_texts(described: type) -> Mapping[str, str]:
         if is_dataclass(ancestor):
             for said in docstring_parser.parse_from_object(ancestor).params:
                 text = " ".join((said.description or "").split())
-                texts[said.arg_name] = re.split(r"(?<=[.;])\s", text)[0]
+                texts[said.arg_name] = re.split(r"(?<=\.)\s|;\s", text)[0]
     return texts
 
 
@@ -298,6 +309,38 @@ def _data_of(plan: RowPlan) -> dict[str, Any]:
     }
 
 
+def _renders(row: Row) -> bool:
+    """Tell whether person masks play a part in a row."""
+    return any(training.method == "adapt" and training.renderer != "none" for training in row.training.chain)
+
+
+def _masks_of(plan: RowPlan) -> dict[str, Any]:
+    """Return which person masks a row was made with: what made them, and a fingerprint of their files."""
+    names = dict.fromkeys((plan.row.source, plan.row.target)) if _renders(plan.row) else {}
+    return {name: _masks_in(plan.masks_of(name)) for name in names}
+
+
+@cache
+def _masks_in(folder: Path) -> dict[str, Any]:
+    """Return what made a folder of masks, as far as it says so, and its fingerprint."""
+    record = folder / RECORD_NAME
+    made_by = json.loads(record.read_text(encoding="utf-8"))["made_by"] if record.is_file() else {}
+    return {"made_by": made_by, "sha256": folder_fingerprint(folder, "*.png")}
+
+
+def _definition(row: Row) -> dict[str, Any]:
+    """Return what a row is, apart from settings and figures of the paper: JSON values."""
+    return {
+        "source": row.source,
+        "source_split": source_split(row) if row.paper == "crgan" else "train",
+        "target": row.target,
+        "pooling": row.pooling,
+        "statistics_of": row.statistics_of,
+        "half": row.half,
+        "runs": [[training.name, training.method, training.renderer] for training in row.training.chain],
+    }
+
+
 def _start_of(plan: RowPlan) -> dict[str, str | None] | None:
     """Return which trained weights the backbone started from; None: from random numbers."""
     config = plan.config
@@ -308,22 +351,22 @@ def _start_of(plan: RowPlan) -> dict[str, str | None] | None:
         backbone = (config.teacher if is_teacher else config.appearance).backbone
     if backbone.weights == "none":
         return None
-    return {"backbone": backbone.name, "weights": backbone.weights, "sha256": _sha256_of_start(backbone)}
+    return {"backbone": backbone.name, "weights": backbone.weights, **_digest_of_start(backbone)}
 
 
-def _sha256_of_start(backbone: BackboneConfig) -> str | None:
-    """Return the SHA-256 of a file of weights, a fingerprint of what the hub gives, or None if it is gone."""
+def _digest_of_start(backbone: BackboneConfig) -> dict[str, str | None]:
+    """Return the `sha256` of a file of weights, or a `fingerprint` of what the hub gives; None: gone."""
     if backbone.weights == "package":
-        return PACKAGED_WEIGHTS[architecture(backbone.name)].sha256
+        return {"sha256": PACKAGED_WEIGHTS[architecture(backbone.name)].sha256}
     if backbone.weights != "hub":
         path = Path(backbone.weights)
-        return sha256_of(path) if path.is_file() else None
+        return {"sha256": sha256_of(path) if path.is_file() else None}
     network = timm.create_model(backbone.name, pretrained=False, num_classes=0)
     try:
         load_backbone_weights(network, backbone.name, "hub")
     except ValueError:
-        return None
-    return fingerprint(network)
+        return {"fingerprint": None}
+    return {"fingerprint": fingerprint(network)}
 
 
 def _hardware(plan: RowPlan) -> dict[str, Any]:

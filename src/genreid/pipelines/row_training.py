@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from genreid.data.load import load_dataset
 from genreid.data.mask_paths import mask_path
@@ -19,6 +19,7 @@ from genreid.data.training_people import training_people
 from genreid.masks.blazepose import load_blazepose
 from genreid.masks.make import make_masks
 from genreid.pipelines.adapt import AdaptJob, adapt
+from genreid.pipelines.row_code import mark_run
 from genreid.pipelines.train_baseline import BaselineJob, train_baseline
 from genreid.pipelines.train_dgnet import DgnetJob, train_dgnet
 from genreid.pipelines.train_taudl import TaudlJob, train_taudl
@@ -47,7 +48,7 @@ class ReproduceJob:
     cuhk03: Path | None = field(default=None, metadata={"metavar": "DIR"})
     """CUHK03: the raw release, or CUHK03-NP's detected images."""
     masks: Path | None = field(default=None, metadata={"metavar": "DIR"})
-    """Folder of person masks, in DIR/market1501 and so on; missing ones are made (default: RUNS/masks)."""
+    """Folder of person masks, in DIR/market1501 and so on (default: RUNS/masks, where they are made)."""
     runs: Path = field(default=Path("runs/reproduce"), metadata={"metavar": "RUNS"})
     """Folder of all run folders; rows share what they can, and a row that was stopped goes on there."""
     out: Path | None = field(default=None, metadata={"metavar": "F.json"})
@@ -110,6 +111,14 @@ class RowPlan:
         assert place is not None, name
         return place
 
+    def masks_of(self, name: DataName) -> Path:
+        """Return the folder of a data set's masks.
+
+        Args:
+            name: Which one.
+        """
+        return (self.job.masks or self.job.runs / "masks") / name
+
     def folder_of(self, training: Training) -> Path:
         """Return a run folder of the row.
 
@@ -165,9 +174,19 @@ def train(plan: RowPlan, training: Training, max_minutes: float | None) -> Outco
         max_minutes: Stop after so long; None: never.
 
     Raises:
-        ValueError: If data, masks or settings do not fit together.
+        ValueError: If data, masks or settings do not fit together, or are others than when the run began.
     """
     out, options = plan.folder_of(training), replace(plan.options, max_minutes=max_minutes)
+    if finished(out, training) is None:
+        mark_run(out, training, plan.row.paper)
+    try:
+        return _train(plan, training, out, options)
+    except ValueError as error:  # what other commands call --out lies below --runs here
+        raise ValueError(str(error).replace("give another --out", "give another --runs")) from error
+
+
+def _train(plan: RowPlan, training: Training, out: Path, options: RunOptions) -> Outcome:
+    """Train a run in the folder `out`."""
     start = None if training.start is None else plan.folder_of(training.start)
     if isinstance(plan.config, DgnetConfig):
         whole = with_changes(plan.config, training.changes)
@@ -177,7 +196,7 @@ def train(plan: RowPlan, training: Training, max_minutes: float | None) -> Outco
         return train_dgnet(DgnetJob(data=source, out=out, teacher_run=start), options, whole)
     config = with_changes(plan.config, training.changes)
     if training.method == "baseline":
-        source, split = plan.path_of(plan.row.source), _source_split(plan)
+        source, split = plan.path_of(plan.row.source), source_split(plan.row)
         return train_baseline(BaselineJob(data=source, out=out, split=split), options, config.baseline)
     if training.method == "taudl":
         backbone = replace(config.backbone, dropout=0.0, bottleneck=0)
@@ -209,8 +228,22 @@ def with_changes(config: ConfigT, changes: Mapping[str, bool | float]) -> Config
     return config_from_dict(type(config), merge_mappings(config_to_dict(config), tree), source="row")
 
 
-def evaluated_stage(run: Path, training: Training) -> str | None:
-    """Return the stage of a run whose network is evaluated; None if the run is not finished.
+class Finished(NamedTuple):
+    """The checkpoint of a finished run whose network is evaluated.
+
+    Attributes:
+        stage: Its stage, such as `finetuning`.
+        step: Iterations of that stage.
+        sha256: Of the file of its networks.
+    """
+
+    stage: str
+    step: int
+    sha256: str
+
+
+def finished(run: Path, training: Training) -> Finished | None:
+    """Return what is evaluated of a run; None if the run is not finished.
 
     Args:
         run: The run folder.
@@ -218,9 +251,14 @@ def evaluated_stage(run: Path, training: Training) -> str | None:
     """
     stages = {"baseline": ("identity",), "adapt": ("finetuning",), "taudl": ("taudl",)}
     for stage in stages.get(training.method, APPEARANCE_STAGES):
-        for folder in checkpoint_folders(run / "checkpoints" / stage)[:1]:
-            state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-            return stage if state["step"] >= state["iterations"] else None
+        for folder in checkpoint_folders(run / "checkpoints" / stage):
+            try:
+                state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue  # damaged; the one before counts, as in training
+            if state["step"] < state["iterations"]:
+                return None
+            return Finished(stage, state["step"], state["sha256"]["networks.safetensors"])
     return None
 
 
@@ -231,7 +269,7 @@ def _adapt_job(plan: RowPlan, training: Training, start: Path | None) -> AdaptJo
         source=plan.path_of(source),
         target=plan.path_of(target),
         out=plan.folder_of(training),
-        source_split=_source_split(plan),
+        source_split=source_split(plan.row),
         renderer=training.renderer,
         pretrained=start,
     )
@@ -246,16 +284,22 @@ def _adapt_job(plan: RowPlan, training: Training, start: Path | None) -> AdaptJo
 
 
 def _masks(plan: RowPlan, name: DataName, samples: tuple[Sample, ...]) -> Path:
-    """Return the folder of a data set's masks, with a mask for every readable image."""
-    masks, root = (plan.job.masks or plan.job.runs / "masks") / name, plan.data[name].root
+    """Return the folder of a data set's masks: that which was given, or one where missing ones are made."""
+    if plan.job.masks is not None:
+        return plan.masks_of(name)
+    masks, root = plan.masks_of(name), plan.data[name].root
     if not all(mask_path(masks, root, sample.path).is_file() for sample in samples):
         make_masks(samples, root, masks, load_blazepose(plan.job.parser_model))
     return masks
 
 
-def _source_split(plan: RowPlan) -> Literal["train", "all"]:
-    """Return which people are learned from: CR-GAN takes all 1,467 of CUHK03 (spec E21)."""
-    return "all" if plan.row.source == "cuhk03" else "train"
+def source_split(row: Row) -> Literal["train", "all"]:
+    """Return which people CR-GAN learns from: all 1,467 of CUHK03 (spec E21), else the training split's.
+
+    Args:
+        row: A row of CR-GAN.
+    """
+    return "all" if row.source == "cuhk03" else "train"
 
 
 assert set(DATA) <= set(ReproduceJob.__dataclass_fields__), "every data set has its option"

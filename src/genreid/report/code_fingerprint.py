@@ -16,16 +16,13 @@ _MESSAGES = {"msg", "message"}
 _LOGGERS = {"logger", "_log", "logging"}
 
 
-def code_fingerprint(
-    roots: Sequence[str], unused: Sequence[str] = (), alone: Sequence[str] = (), source: Path | None = None
-) -> str:
+def code_fingerprint(roots: Sequence[str], unused: Sequence[str] = (), source: Path | None = None) -> str:
     """Return the fingerprint of everything that some modules reach.
 
     Args:
         roots: Dotted names of modules of this package, such as `genreid.pipelines.adapt`.
         unused: Modules that are imported on the way, but play no part: neither they nor what they alone
             reach counts.
-        alone: Modules that count, but whose imports are not followed.
         source: The folder that holds the package; default: this package's own.
 
     Returns:
@@ -36,7 +33,7 @@ def code_fingerprint(
     """
     folder = source or Path(__file__).resolve().parents[2]
     digest = hashlib.sha256()
-    for name in sorted({*reached(roots, unused, folder), *alone}):
+    for name in sorted(reached(roots, unused, folder)):
         digest.update(f"{name}\n{_module(name, folder)}\n".encode())
     return digest.hexdigest()[:16]
 
@@ -67,8 +64,8 @@ def reached(roots: Sequence[str], unused: Sequence[str], folder: Path) -> set[st
 
 @cache
 def _module(name: str, folder: Path) -> str:
-    """Return what runs of a module, as text."""
-    return ast.unparse(_WithoutProse().visit(_parsed(name, folder)))
+    """Return what runs of a module, as text that is the same on every version of Python."""
+    return repr(_shape(_WithoutProse().visit(_parsed(name, folder))))
 
 
 @cache
@@ -87,6 +84,16 @@ def _imported(tree: ast.AST, folder: Path) -> Iterator[str]:
         else:
             continue
         yield from (name for name in names if _file_of(name, folder) is not None)
+
+
+def _shape(node: object) -> object:
+    """Return a syntax tree as nested tuples, without what some versions of Python leave out."""
+    if isinstance(node, ast.JoinedStr):  # some split an f-string with an empty text
+        node.values = [part for part in node.values if getattr(part, "value", None) != ""]
+    if isinstance(node, ast.AST):
+        parts = ((name, _shape(value)) for name, value in ast.iter_fields(node) if value not in (None, []))
+        return type(node).__name__, tuple(parts)
+    return tuple(map(_shape, node)) if isinstance(node, list) else node
 
 
 def _parsed(name: str, folder: Path) -> ast.Module:

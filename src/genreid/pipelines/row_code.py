@@ -1,0 +1,106 @@
+"""Which code made a row: fingerprints of what trains and of what ranks, and the marks that training leaves.
+
+The machinery of rows itself does not count: what it asked for stands in the result file.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from genreid.recipes.reproduce import PaperName, Training
+from genreid.report.code_fingerprint import code_fingerprint
+from genreid.report.provenance import source_commit
+from genreid.training.checkpoint import checkpoint_folders
+
+_PIPELINES = {
+    "baseline": "genreid.pipelines.train_baseline",
+    "adapt": "genreid.pipelines.adapt",
+    "taudl": "genreid.pipelines.train_taudl",
+    "dgnet": "genreid.pipelines.train_dgnet",
+}
+_EVALUATION = (
+    "genreid.features.extract",
+    "genreid.features.halves",
+    "genreid.evaluation.ranking",
+    "genreid.evaluation.bootstrap",
+)
+_UNUSED = {
+    "all": (  # progress, logs and pictures decide no figure; nor does a method that is not run
+        "genreid.data.progress",
+        "genreid.training.progress",
+        "genreid.training.run_log",
+        "genreid.generation.renderings",
+        "genreid.pipelines.generate_sheets",
+        "genreid.training.cluster_stage",
+    ),
+    "crgan": ("genreid.models.dgnet", "genreid.models.appearance"),
+    "dgnet": ("genreid.models.crgan",),
+    "adapt": (
+        "genreid.pipelines.train_cluster",
+        "genreid.pipelines.train_taudl",
+        "genreid.pipelines.target_images",
+        "genreid.training.taudl_stage",
+    ),
+}
+
+
+@cache
+def evaluation_code(paper: PaperName, source: Path | None = None) -> str:
+    """Return the fingerprint of the code that ranks a paper's rows; read once in a process.
+
+    Args:
+        paper: Whose rows.
+        source: The folder that holds the package; default: this package's own.
+    """
+    return code_fingerprint(_EVALUATION, (*_UNUSED["all"], *_UNUSED[paper]), source)
+
+
+@cache
+def training_code(method: str, paper: PaperName, source: Path | None = None) -> str:
+    """Return the fingerprint of the code that trains a run; read once in a process.
+
+    Args:
+        method: Of a `Training`.
+        paper: For whose rows.
+        source: The folder that holds the package; default: this package's own.
+    """
+    unused = (*_UNUSED["all"], *_UNUSED[paper], *(_UNUSED["adapt"] if method != "taudl" else ()))
+    return code_fingerprint((_PIPELINES[method],), unused, source)
+
+
+def mark_run(run: Path, training: Training, paper: PaperName) -> None:
+    """Note beside a run folder which code trains it from now on; a run that changing code trained shows it.
+
+    Args:
+        run: The run folder.
+        training: What is trained there.
+        paper: For whose rows.
+    """
+    now = {"code": training_code(training.method, paper), "commit": source_commit() or None}
+    begun = any(checkpoint_folders(stage) for stage in (run / "checkpoints").glob("*"))
+    before = _marks(run) or [{"code": None, "commit": None}] if begun else []
+    if not before or before[-1]["code"] != now["code"]:
+        run.parent.mkdir(parents=True, exist_ok=True)
+        _mark(run).write_text(json.dumps([*before, now], indent=1) + "\n", encoding="utf-8")
+
+
+def code_of_run(run: Path) -> Mapping[str, str | None]:
+    """Return which code trained a run: `code`, a fingerprint, and `commit`; None: several did, or not known.
+
+    Args:
+        run: The run folder.
+    """
+    marks = _marks(run)
+    return marks[0] if len(marks) == 1 else {"code": None, "commit": None}
+
+
+def _marks(run: Path) -> list[dict[str, str | None]]:
+    """Return the marks of a run, oldest first."""
+    found: list[dict[str, str | None]] = []
+    return json.loads(_mark(run).read_text(encoding="utf-8")) if _mark(run).is_file() else found
+
+
+def _mark(run: Path) -> Path:
+    """Return the file of a run's marks; the folder itself has to be empty before the run begins."""
+    return run.with_name(f"{run.name}.code.json")
