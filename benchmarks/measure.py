@@ -72,6 +72,28 @@ class Target:
         return {**asdict(self), "met": self.met}
 
 
+def busy_share(seconds: float = 0.3) -> float | None:
+    """Return how much of the machine's time other work takes just now, 0 to 1; None where nobody says so.
+
+    A load average does not tell: it holds what ran minutes ago, such as the benchmark before.
+
+    Args:
+        seconds: How long to look.
+    """
+    stat = Path("/proc/stat")
+    if not stat.exists():
+        return None
+
+    def ticks() -> list[int]:
+        return [int(number) for number in stat.read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]]
+
+    before = ticks()
+    time.sleep(seconds)
+    passed = [now - then for now, then in zip(ticks(), before, strict=True)]
+    idle = passed[3] + passed[4]  # waiting for a disk is no work
+    return round(1 - idle / max(sum(passed), 1), 2)
+
+
 @dataclass
 class Sheet:
     """What one run of a benchmark finds; made before anything is measured, since it notes load and time.
@@ -90,6 +112,7 @@ class Sheet:
     targets: list[Target] = field(default_factory=list)
     device: str = ""
     began: float = field(default_factory=time.monotonic)
+    busy: float | None = field(default_factory=busy_share)
     load: float = field(default_factory=lambda: os.getloadavg()[0])
 
     def to_json(self) -> Figures:
@@ -103,6 +126,7 @@ class Sheet:
             "figures": self.figures,
             "targets": [target.to_json() for target in self.targets],
             **made_by,
+            "busy_before": self.busy,
             "load": [round(self.load, 2), round(os.getloadavg()[0], 2)],
             "seconds": round(time.monotonic() - self.began, 1),
         }

@@ -44,9 +44,9 @@ BENCHMARKS = {
 
 INTRODUCTION = """# Benchmarks
 
-Made by `python -m benchmarks` from `benchmarks/results/*.json`; not edited by hand. Each figure is a ratio to
-a plain reference that does the same work, timed in the same run, turn about. How to measure, and what was
-tried: `docs/performance.md`.
+Made by `python -m benchmarks` from `benchmarks/results/*.json`; not edited by hand. A ratio is to a plain
+reference that does the same work, timed in the same run, turn about; where there is no reference, the target
+is a time or a size. How to measure, and what was tried: `docs/performance.md`.
 
 ```sh
 make bench                                   # all of them, on a machine with nothing else to do
@@ -184,20 +184,30 @@ def page(folder: Path = RESULTS) -> str:
 
 
 def _sources(records: dict[str, Figures]) -> str:
-    """Return the table of benchmarks: what, how long, commit, machine, load."""
+    """Return the table of benchmarks: what, commits, machine, what else it did, how long it takes."""
     rows = []
     for name, benchmark in BENCHMARKS.items():
-        record = records.get(name)
-        made = ["-", "-", "-", f"about {benchmark.minutes:g} min"]
-        if record is not None:
-            made = [
-                f"`{record['commit'][:10]}`{' and changes' if record['changed'] else ''}",
-                _machine(record),
-                " to ".join(f"{load:.1f}" for load in record["load"]),
-                f"{record['seconds'] / 60:.1f} min",
-            ]
-        rows.append([f"`{name}`", benchmark.what, *made])
-    return markdown(("benchmark", "what", "commit", "machine", "load", "takes"), rows)
+        made = _made(records[name]) if name in records else ["-", "-", "-"]
+        takes = f"about {benchmark.minutes:g} min"
+        rows.append([f"`{name}`", benchmark.what, *made, takes])
+    return markdown(("benchmark", "what", "commit", "machine", "other work; load", "takes"), rows)
+
+
+def _made(record: Figures) -> list[str]:
+    """Return at what commits, on what machine and beside what work a record was made."""
+    commits = sorted(_commits(record["figures"])) or [record["commit"]]
+    named = ", ".join(f"`{commit[:10]}`" for commit in commits)
+    busy, load = record.get("busy_before"), " to ".join(f"{load:.1f}" for load in record["load"])
+    work = f"{'-' if busy is None else f'{100 * busy:.0f} %'}; {load}"
+    return [f"{named}{' and changes' if record['changed'] else ''}", _machine(record), work]
+
+
+def _commits(figures: object) -> set[str]:
+    """Return the commits that parts of a record were made at, where they say so."""
+    if not isinstance(figures, dict):
+        return set()
+    own = {figures["commit"]} if isinstance(figures.get("commit"), str) else set()
+    return own.union(*(_commits(value) for value in figures.values()))
 
 
 def _machine(record: Figures) -> str:

@@ -92,7 +92,8 @@ def test_a_sheet_is_written_with_its_provenance(tmp_path: Path) -> None:
     sheet.finish(argparse.Namespace(tiny=True, out=out))
     found = json.loads(out.read_text(encoding="utf-8"))
     assert found["targets"][0]["met"] is True
-    assert {"commit", "changed", "machine", "versions", "load", "seconds"} <= set(found)
+    assert {"commit", "changed", "machine", "versions", "busy_before", "load", "seconds"} <= set(found)
+    assert 0 <= found["busy_before"] <= 1
     assert found["machine"]["cores"] > 0
     assert "python" in found["versions"]
     assert read_figures(out, ("list", "none")) == {"list": [1.0, 2.0]}

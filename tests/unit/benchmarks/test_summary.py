@@ -45,6 +45,14 @@ def test_targets_growth_and_gpu_stand_in_the_page(tmp_path: Path) -> None:
     assert len(target_rows(read_records(tmp_path))) == 2
 
 
+def test_parts_that_were_measured_apart_name_their_commits(tmp_path: Path) -> None:
+    figures = {"clustering": {"small": {"commit": "b" * 40}, "large": {"commit": "a" * 40}}}
+    write(tmp_path, "neighbours", Sheet("neighbours", "x", figures, busy=0.04, load=1.25))
+    (line,) = [line for line in page(tmp_path).splitlines() if line.startswith("| `neighbours` |")]
+    assert f"`{'a' * 10}`, `{'b' * 10}`" in line
+    assert " | 4 %; 1.2 to " in line
+
+
 def test_nothing_measured_is_said(tmp_path: Path) -> None:
     assert "Nothing is measured yet." in page(tmp_path)
 
