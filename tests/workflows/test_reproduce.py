@@ -280,6 +280,18 @@ def test_a_row_of_this_code_is_current_and_one_of_older_code_stale(
     files = {
         "current": (crgan_lmp, "| current |"),
         "older": ({**crgan_lmp, "code": "0" * 16}, "| **stale**: code of the evaluation changed since |"),
+        "another_row": (
+            {**crgan_lmp, "definition": {**crgan_lmp["definition"], "pooling": "average"}},
+            "| **stale**: the row is another one now |",
+        ),
+        "unknown": (
+            {**crgan_lmp, "runs": {**crgan_lmp["runs"], "direct": {"code": None, "commit": None}}},
+            "| **stale**: code of the run direct is not known |",
+        ),
+        "older_form": (
+            {name: value for name, value in crgan_lmp.items() if name not in {"definition", "runs"}},
+            "| **stale**: the file is of an older form |",
+        ),
         "other_recipe": (of_compact, "| **stale**: recipe changed since: image.height, image.width, "),
     }
     for name, (content, state) in files.items():

@@ -153,13 +153,16 @@ def stale_reason(file: RowFile) -> str:
         A few words; empty: it is not stale.
     """
     row, content = ROWS[file.content["row"]], file.content
+    if "definition" not in content:
+        return "the file is of an older form"
+    if content["definition"] != _definition(row):
+        return "the row is another one now"
     if content["code"] != evaluation_code(row.paper):
         return "code of the evaluation changed since"
     for training in row.training.chain:
-        if content["runs"][training.name]["code"] != training_code(training.method, row.paper):
-            return f"code of the run {training.name} changed since"
-    if content["definition"] != _definition(row):
-        return "the row is another one now"
+        code = content["runs"][training.name]["code"]
+        if code != training_code(training.method, row.paper):
+            return f"code of the run {training.name} {'changed since' if code else 'is not known'}"
     return recipe_changes(row, content["recipe"], content["config"])
 
 
@@ -324,8 +327,8 @@ def _masks_of(plan: RowPlan) -> dict[str, Any]:
 def _masks_in(folder: Path) -> dict[str, Any]:
     """Return what made a folder of masks, as far as it says so, and its fingerprint."""
     record = folder / RECORD_NAME
-    made_by = json.loads(record.read_text(encoding="utf-8"))["made_by"] if record.is_file() else {}
-    return {"made_by": made_by, "sha256": folder_fingerprint(folder, "*.png")}
+    held = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    return {"made_by": held.get("made_by", {}), "sha256": folder_fingerprint(folder, "*.png")}
 
 
 def _definition(row: Row) -> dict[str, Any]:
