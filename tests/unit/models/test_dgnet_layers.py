@@ -44,6 +44,12 @@ def test_no_border_is_the_map_itself() -> None:
     assert reflect_pad(maps, 0) is maps
 
 
+def test_padding_keeps_bfloat16_under_autocast() -> None:
+    maps = normal("maps", 1, 2, 4, 4).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert reflect_pad(maps, 1).dtype == torch.bfloat16
+
+
 @pytest.mark.parametrize(
     ("kernel", "stride", "dilation"), [(3, 1, 1), (3, 2, 1), (5, 1, 1), (1, 1, 1), (3, 1, 3), (3, 1, 9)]
 )
