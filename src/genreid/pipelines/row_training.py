@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from genreid.data.load import load_dataset
 from genreid.data.mask_paths import mask_path
@@ -18,6 +18,7 @@ from genreid.data.sample import ReidDataset, Sample
 from genreid.data.training_people import training_people
 from genreid.masks.blazepose import load_blazepose
 from genreid.masks.make import make_masks
+from genreid.models.pretrained import sha256_of
 from genreid.pipelines.adapt import AdaptJob, adapt
 from genreid.pipelines.row_code import mark_run
 from genreid.pipelines.train_baseline import BaselineJob, train_baseline
@@ -252,14 +253,23 @@ def finished(run: Path, training: Training) -> Finished | None:
     stages = {"baseline": ("identity",), "adapt": ("finetuning",), "taudl": ("taudl",)}
     for stage in stages.get(training.method, APPEARANCE_STAGES):
         for folder in checkpoint_folders(run / "checkpoints" / stage):
-            try:
-                state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-            except (OSError, ValueError):
+            state = _whole(folder)
+            if state is None:
                 continue  # damaged; the one before counts, as in training
             if state["step"] < state["iterations"]:
                 return None
             return Finished(stage, state["step"], state["sha256"]["networks.safetensors"])
     return None
+
+
+def _whole(checkpoint: Path) -> Mapping[str, Any] | None:
+    """Return what a checkpoint's `state.json` says; None if any of its files is damaged."""
+    try:
+        state: Mapping[str, Any] = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
+        whole = all(sha256_of(checkpoint / name) == known for name, known in state["sha256"].items())
+    except (OSError, ValueError, KeyError):
+        return None
+    return state if whole else None
 
 
 def _adapt_job(plan: RowPlan, training: Training, start: Path | None) -> AdaptJob:
