@@ -20,10 +20,10 @@ from PIL import Image
 
 from benchmarks.drawn import draw_crops
 from benchmarks.measure import Sheet, Target, add_options, ratios, spread
+from genreid.data.decode_all import usable_cores
 from genreid.data.listing import walk_images
 from genreid.masks.blazepose import BlazePoseParser, load_blazepose
 from genreid.masks.make import make_masks
-from genreid.masks.processes import usable_cores
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -91,6 +91,36 @@ def test_two_files_need_no_torch(files: tuple[Path, Path]) -> None:
     subprocess.run([sys.executable, "-c", code, *words(files)], capture_output=True, check=True)
 
 
+@pytest.mark.parametrize(("name", "refused"), [("model", True), ("pooling", True), ("step", False)])
+def test_files_of_two_networks_are_refused(files: tuple[Path, Path], name: str, refused: bool) -> None:
+    """Embeddings of two networks have nothing to do with each other, whatever their width."""
+    for path, value in zip(files, ("one", "another"), strict=True):
+        features = FeatureSet.load(path)
+        copy = np.array(features.embedding)
+        FeatureSet(copy, features.pid, features.camid, features.paths, {name: value}).save(path)
+    if not refused:
+        assert main(words(files)) == 0
+        return
+    with pytest.raises(ValueError, match=rf"not made by the same network .*{name} is one there and another"):
+        main(words(files))
+
+
+def test_what_taudl_was_told_is_said_beside_its_figures(
+    files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    features = FeatureSet.load(files[0])
+    said = {"uses": "which images belong together"}
+    copy = np.array(features.embedding)
+    FeatureSet(copy, features.pid, features.camid, features.paths, said).save(files[0])
+    main(words(files, "--json"))
+    assert json.loads(capsys.readouterr().out)["uses"] == said["uses"]
+    main(words(files))
+    assert (
+        "Not label-free: the network was trained with which images belong together."
+        in capsys.readouterr().out
+    )
+
+
 def test_the_table_names_protocol_and_counts(
     files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -199,9 +229,14 @@ def test_people_that_a_run_knows_are_no_trial(
     market = draw_market1501(tmp_path / "market", pids=4)
     (run / "job.json").write_text(json.dumps({"source": str(market), "holdout": 1, "source_split": "train"}))
     main([str(run), "--data", str(market), "--holdout", "1"])
-    assert "may have learned" not in caplog.text
+    assert "may have been learned" not in caplog.text
     main([str(run), "--data", str(market), "--holdout", "2"])
-    assert "was trained with --holdout 1 of the train images: it may have learned" in caplog.text
+    assert f"{run} was trained with --holdout 1 of the train images: people ranked here" in caplog.text
+
+    (run / "job.json").rename(tmp_path / "job.json")
+    (run / "job.json").write_text(json.dumps({"data": "elsewhere", "init": str(tmp_path)}))
+    main([str(run), "--data", str(market), "--holdout", "2"])
+    assert f"{tmp_path} was trained with --holdout 1" in caplog.text, "a run that this one began from"
 
 
 def test_people_of_one_camera_are_no_trial(run: Path, tmp_path: Path) -> None:
@@ -213,10 +248,10 @@ def test_people_of_one_camera_are_no_trial(run: Path, tmp_path: Path) -> None:
 def test_a_data_set_without_queries_is_refused(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import genreid.data.load  # noqa: PLC0415
+    import genreid.pipelines.evaluate  # noqa: PLC0415
     from genreid.data.sample import ReidDataset  # noqa: PLC0415
 
     only_junk = ReidDataset("folder", tmp_path, (), (), (Sample(tmp_path / "a.jpg", JUNK_PID, 1),))
-    monkeypatch.setattr(genreid.data.load, "load_dataset", lambda *_: only_junk)
+    monkeypatch.setattr(genreid.pipelines.evaluate, "load_dataset", lambda *_: only_junk)
     with pytest.raises(ValueError, match="has 0 query and 0 gallery images; expected some of both"):
         main([str(run), "--data", str(tmp_path)])

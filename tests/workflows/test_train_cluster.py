@@ -16,7 +16,7 @@ import torch
 from genreid.cli.main import main
 from genreid.models.neck import NeckNetwork
 from genreid.training.checkpoint import checkpoint_folders
-from genreid.training.run_folder import load_reid_network
+from genreid.training.trained_networks import load_reid_network
 from tests.drawn_datasets import draw_market1501
 
 TINY = {

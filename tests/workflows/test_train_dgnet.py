@@ -16,7 +16,7 @@ import torch
 from genreid.cli.main import main
 from genreid.training.checkpoint import checkpoint_folders, load_newest
 from genreid.training.dgnet_step import dgnet_step
-from genreid.training.run_folder import load_appearance, load_dgnet, load_reid_network
+from genreid.training.trained_networks import load_appearance, load_dgnet, load_reid_network
 from tests.drawn_datasets import draw_market1501
 
 TINY = {
@@ -249,7 +249,7 @@ def test_another_teacher_is_refused_before_anything_is_copied(
     run = tmp_path / "run"
     answer = genreid(*world.words(run, "--teacher-run", str(whole), *more, data=data))
     assert answer.code == 2
-    assert f"--teacher-run {whole}: that teacher is of other data or settings:" in answer.err
+    assert f"--teacher-run {whole}: its stage 'identity' is of other data or settings:" in answer.err
     assert named in answer.err
     assert "leave --teacher-run out" in answer.err
     assert "Traceback" not in answer.err

@@ -2,9 +2,8 @@
 
 import argparse
 import json
-import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,16 +11,15 @@ from typing import TYPE_CHECKING
 from genreid.features.options import FeatureOptions, add_feature_options, feature_options
 
 if TYPE_CHECKING:
-    from genreid.data.holdout import Trial
     from genreid.evaluation.ranking import Ranking
     from genreid.features.feature_set import FeatureSet
+    from genreid.pipelines.two_sides import TwoSides
 
 PROTOCOL = "single query, cross-camera; junk and the query's own camera left out"
-logger = logging.getLogger(__name__)
 
 RERANKED = (
     "Re-ranked by k-reciprocal neighbours (k1 20, k2 6, lambda 0.3) of queries and gallery together; to be "
-    "compared with re-ranked figures only.\n"
+    "compared with re-ranked figures only."
 )
 NAMED = 5
 """Queries without a correct gallery image that are named."""
@@ -39,20 +37,26 @@ def main(argv: Sequence[str]) -> int:
     arguments = _arguments().parse_args(argv)
     options = feature_options(arguments)
     _check_sources(arguments, options)
-    from_files = arguments.run is None
-    query, gallery = _from_files(arguments, options) if from_files else _from_run(arguments, options)
-    rankings = _rank(query, gallery, rerank=arguments.rerank)
-    if not (from_files or arguments.rerank or arguments.no_record):
-        _record(arguments, rankings, query, gallery)
-    if arguments.json:
-        answer = {**_as_json(rankings), **_trial_as_json(arguments), **_reranking_as_json(arguments)}
-        sys.stdout.write(json.dumps(answer, indent=2) + "\n")
+    from genreid.pipelines.two_sides import load_sides, rank_sides  # noqa: PLC0415 - `genreid --help` stays quick
+
+    if arguments.run is None:
+        sides = load_sides(arguments.query, arguments.gallery, options.fine_weight)
+        rankings = rank_sides(sides, rerank=arguments.rerank)
     else:
-        _print(rankings, query, gallery)
-        if arguments.holdout is not None:
-            sys.stdout.write(_trial_as_text(arguments))
-        if arguments.rerank:
-            sys.stdout.write(RERANKED)
+        from genreid.pipelines import evaluate  # noqa: PLC0415 - torch, which files do not need
+
+        names = ("run", "data", "format", "pattern", "holdout", "split")
+        job = evaluate.EvaluateJob(**{name: getattr(arguments, name) for name in names})
+        sides = evaluate.embed_sides(job, options)
+        rankings = rank_sides(sides, rerank=arguments.rerank)
+        if not (arguments.rerank or arguments.no_record):
+            evaluate.record_rankings(job, sides, rankings)
+    if arguments.json:
+        sys.stdout.write(json.dumps(_as_json(arguments, rankings, sides), indent=2) + "\n")
+    else:
+        _print(rankings, *sides)
+        for line in _remarks(arguments, sides):
+            sys.stdout.write(line + "\n")
     return 0
 
 
@@ -135,149 +139,35 @@ def _check_sources(arguments: argparse.Namespace, options: FeatureOptions) -> No
         raise ValueError(msg)
 
 
-def _from_files(arguments: argparse.Namespace, options: FeatureOptions) -> "tuple[FeatureSet, FeatureSet]":
-    """Return query and gallery that `genreid extract` has written, the fine halves weighted as asked for."""
-    from genreid.features.feature_set import FeatureSet  # noqa: PLC0415
-    from genreid.features.halves import weight_fine_half  # noqa: PLC0415
-
-    query, gallery = FeatureSet.load(arguments.query), FeatureSet.load(arguments.gallery)
-    if options.fine_weight is None:
-        return query, gallery
-    return weight_fine_half(query, options.fine_weight), weight_fine_half(gallery, options.fine_weight)
-
-
-def _from_run(arguments: argparse.Namespace, options: FeatureOptions) -> "tuple[FeatureSet, FeatureSet]":
-    """Embed the query and gallery images of a data set, or of its people that were held out."""
-    trial = _test_set(arguments) if arguments.holdout is None else _held_out(arguments)
-    from genreid.features.extract import Extractor  # noqa: PLC0415 - torch, once all else is right
-
-    extractor = Extractor.from_run(arguments.run, options)
-    return extractor.extract(trial.query), extractor.extract(trial.gallery)
-
-
-def _test_set(arguments: argparse.Namespace) -> "Trial":
-    """Return the data set's own queries and gallery; junk, which is not ranked, is not embedded."""
-    from genreid.data.holdout import Trial  # noqa: PLC0415
-    from genreid.data.load import load_dataset  # noqa: PLC0415
-    from genreid.data.reader_options import ReaderOptions  # noqa: PLC0415
-    from genreid.data.sample import JUNK_PID  # noqa: PLC0415
-
-    dataset = load_dataset(arguments.data, arguments.format, ReaderOptions(pattern=arguments.pattern))
-    ranked = tuple(sample for sample in dataset.gallery if sample.pid != JUNK_PID)
-    if not dataset.query or not ranked:
-        msg = (
-            f"{arguments.data} has {len(dataset.query)} query and {len(ranked)} gallery images; expected "
-            f"some of both. `genreid data check {arguments.data}` shows what it holds"
-        )
-        raise ValueError(msg)
-    return Trial(dataset.query, ranked)
-
-
-def _held_out(arguments: argparse.Namespace) -> "Trial":
-    """Return queries and gallery made of the people that training with the same --holdout keeps out."""
-    from genreid.data.holdout import holdout, trial_of  # noqa: PLC0415
-    from genreid.data.load import load_dataset  # noqa: PLC0415
-    from genreid.data.reader_options import ReaderOptions  # noqa: PLC0415
-    from genreid.data.training_people import training_people  # noqa: PLC0415
-
-    dataset = load_dataset(arguments.data, arguments.format, ReaderOptions(pattern=arguments.pattern))
-    people = training_people(dataset, arguments.split or "train")
-    trial = trial_of(holdout(people, arguments.holdout).held_out)
-    if not trial.query:
-        msg = (
-            f"{arguments.data}: none of the last {arguments.holdout} people is seen by two cameras, so "
-            "nobody can be found again; type a larger --holdout, for training as well"
-        )
-        raise ValueError(msg)
-    _warn_of_known_people(arguments)
-    return trial
-
-
-def _warn_of_known_people(arguments: argparse.Namespace) -> None:
-    """Warn if the run, as far as it remembers, has learned from people that are ranked here."""
-    path = arguments.run / "job.json"
-    if not path.is_file():
-        return
-    job = json.loads(path.read_text(encoding="utf-8"))
-    data = job.get("source", job.get("data"))
-    same_data = data is not None and Path(data).resolve() == arguments.data.resolve()
-    kept_out, split = job.get("holdout", 0), job.get("source_split", job.get("split", "train"))
-    if same_data and (kept_out < arguments.holdout or split != (arguments.split or "train")):
-        logger.warning(
-            "%s was trained with --holdout %s of the %s images: it may have learned from people ranked here",
-            *(arguments.run, kept_out, split),
-        )
-
-
-def _rank(query: "FeatureSet", gallery: "FeatureSet", *, rerank: bool) -> "dict[str, Ranking]":
-    """Rank by whole embeddings (`both`) and, where both sides have the same two halves, by each of them."""
-    from genreid.features.halves import halves_in, take_half  # noqa: PLC0415 - `genreid --help` stays quick
-
-    score: Callable[[FeatureSet, FeatureSet], Ranking]
-    if rerank:
-        from genreid.evaluation.reranking import rerank as score  # noqa: PLC0415 - faiss, if asked for
-    else:
-        from genreid.evaluation.ranking import rank as score  # noqa: PLC0415
-    rankings = {"both": score(query, gallery)}
-    names = halves_in(query) if halves_in(query) == halves_in(gallery) else {}
-    for name in names:
-        rankings[name] = score(take_half(query, name), take_half(gallery, name))
-    return rankings
-
-
-def _record(
-    arguments: argparse.Namespace,
-    rankings: "Mapping[str, Ranking]",
-    query: "FeatureSet",
-    gallery: "FeatureSet",
-) -> None:
-    """Keep the figures in the run folder, for `genreid report`; if it cannot be written to, say so."""
-    from genreid.features.halves import halves_in, take_half  # noqa: PLC0415 - `genreid --help` stays quick
-    from genreid.report.records import EvaluatedImages, evaluation_name, record_evaluation  # noqa: PLC0415
-
-    given = {name: getattr(arguments, name) for name in ("format", "pattern", "holdout", "split")}
-    images = EvaluatedImages(
-        folder=str(arguments.data), options={name: str(v) for name, v in given.items() if v is not None}
-    )
-    sets = {"both": (query, gallery)}
-    sets |= {half: (take_half(query, half), take_half(gallery, half)) for half in halves_in(query)}
-    try:
-        for part, ranking in rankings.items():
-            name = evaluation_name(images, sets[part][0].metadata)
-            record_evaluation(arguments.run, name, ranking, *sets[part], images)
-    except OSError as error:
-        logger.warning("the figures are not kept for `genreid report`: %s", error)
-
-
-def _as_json(rankings: "Mapping[str, Ranking]") -> dict[str, object]:
-    """Return the figures of whole embeddings, then those of each half under its name."""
+def _as_json(
+    arguments: argparse.Namespace, rankings: "Mapping[str, Ranking]", sides: "TwoSides"
+) -> dict[str, object]:
+    """Return the figures of whole embeddings, those of each half under its name, and what goes with them."""
     figures: dict[str, Mapping[str, float | int]] = {name: each.to_json() for name, each in rankings.items()}
-    return {**figures.pop("both"), **figures}
+    answer: dict[str, object] = {**figures.pop("both"), **figures}
+    if arguments.holdout is not None:
+        answer["holdout"] = {"people": arguments.holdout, "split": arguments.split or "train"}
+    if arguments.rerank:
+        from genreid.evaluation.reranking import RerankingConfig  # noqa: PLC0415
+
+        config = RerankingConfig()
+        answer["reranking"] = {"k1": config.k1, "k2": config.k2, "lambda": config.original_weight}
+    if "uses" in sides.query.metadata:
+        answer["uses"] = sides.query.metadata["uses"]
+    return answer
 
 
-def _trial_as_json(arguments: argparse.Namespace) -> dict[str, object]:
-    """Return what tells a held-out trial from a test set; nothing for a test set."""
-    if arguments.holdout is None:
-        return {}
-    return {"holdout": {"people": arguments.holdout, "split": arguments.split or "train"}}
-
-
-def _reranking_as_json(arguments: argparse.Namespace) -> dict[str, object]:
-    """Return what tells re-ranked figures from others; nothing for others."""
-    if not arguments.rerank:
-        return {}
-    from genreid.evaluation.reranking import RerankingConfig  # noqa: PLC0415
-
-    config = RerankingConfig()
-    return {"reranking": {"k1": config.k1, "k2": config.k2, "lambda": config.original_weight}}
-
-
-def _trial_as_text(arguments: argparse.Namespace) -> str:
-    """Say that the figures are of a held-out trial."""
-    return (
-        f"Held-out trial: the last {arguments.holdout} people of the {arguments.split or 'train'} images of "
-        f"{arguments.data}; not to be compared with figures of a test set.\n"
-    )
+def _remarks(arguments: argparse.Namespace, sides: "TwoSides") -> Iterator[str]:
+    """Say what the figures must not be compared with."""
+    if arguments.holdout is not None:
+        yield (
+            f"Held-out trial: the last {arguments.holdout} people of the {arguments.split or 'train'} images "
+            f"of {arguments.data}; not to be compared with figures of a test set."
+        )
+    if arguments.rerank:
+        yield RERANKED
+    if "uses" in sides.query.metadata:
+        yield f"Not label-free: the network was trained with {sides.query.metadata['uses']}."
 
 
 def _print(rankings: "Mapping[str, Ranking]", query: "FeatureSet", gallery: "FeatureSet") -> None:

@@ -71,7 +71,7 @@ def read_image(path: Path) -> UInt8:
     """
     try:
         with _open(path) as image:
-            return np.asarray(_upright_rgb(image))
+            return np.asarray(upright_rgb(image))
     except UnreadableImageError:
         raise
     except DECODE_ERRORS as error:
@@ -109,10 +109,20 @@ def _decode_image(path: Path, size: tuple[int, int]) -> UInt8:
     with _open(path) as image:
         # A JPEG far larger than needed is decoded at 1/2, 1/4 or 1/8; the resize gets twice the target.
         image.draft("RGB", (2 * width, 2 * height))
-        upright = _upright_rgb(image)
-        if upright.size != (width, height):
-            upright = upright.resize((width, height), Image.Resampling.BILINEAR)
-        return np.ascontiguousarray(np.asarray(upright).transpose(2, 0, 1))
+        return resized(upright_rgb(image), size)
+
+
+def resized(image: Image.Image, size: tuple[int, int]) -> UInt8:
+    """Return an RGB image at a given size as uint8 [3,H,W]: bilinear with antialiasing.
+
+    Args:
+        image: Of mode RGB.
+        size: Height and width.
+    """
+    height, width = size
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
 
 
 def _decode_mask(path: Path, size: tuple[int, int]) -> UInt8:
@@ -142,8 +152,12 @@ def _open(path: Path) -> Image.Image:
     return image
 
 
-def _upright_rgb(image: Image.Image) -> Image.Image:
-    """Return an image in RGB, turned as its EXIF data say."""
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """Return an image in RGB, turned as its EXIF data say.
+
+    Args:
+        image: Of any mode.
+    """
     if "exif" in image.info:
         image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from genreid.data.sample import DISTRACTOR_PID, JUNK_PID, UNKNOWN_CAMID, Sample
+from genreid.data.sample import DISTRACTOR_PID, JUNK_PID, UNKNOWN_CAMID, ReidDataset, Sample
 
 
 class Holdout(NamedTuple):
@@ -20,10 +20,10 @@ class Holdout(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """A small test set.
+    """What is ranked: a test set, or one made of training people.
 
     Attributes:
-        query: Queries, each with a correct gallery image.
+        query: Queries.
         gallery: What is ranked for them.
     """
 
@@ -52,6 +52,25 @@ def holdout(samples: Sequence[Sample], people: int) -> Holdout:
         tuple(sample for sample in samples if sample.pid not in out),
         tuple(sample for sample in samples if sample.pid in out),
     )
+
+
+def test_set_of(dataset: ReidDataset) -> Trial:
+    """Return a data set's own queries and gallery, without junk, which is not ranked.
+
+    Args:
+        dataset: The data set.
+
+    Raises:
+        ValueError: If one of both is empty.
+    """
+    ranked = tuple(sample for sample in dataset.gallery if sample.pid != JUNK_PID)
+    if not dataset.query or not ranked:
+        msg = (
+            f"{dataset.root} has {len(dataset.query)} query and {len(ranked)} gallery images; expected "
+            f"some of both. `genreid data check {dataset.root}` shows what it holds"
+        )
+        raise ValueError(msg)
+    return Trial(dataset.query, ranked)
 
 
 def trial_of(held_out: Iterable[Sample]) -> Trial:

@@ -1,7 +1,6 @@
 """`Embedder`: photographs of people in, embeddings out; the package's door for other programs."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -10,17 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
-from genreid.data.decode import UnreadableImageError, decode
+from genreid.data.pictures import Pictures, UnreadablePictureError, read_at_size
 from genreid.features.extract import Extractor
 from genreid.features.options import FeatureOptions
 
 logger = logging.getLogger(__name__)
-
-UInt8 = NDArray[np.uint8]
-Photograph = str | Path | Image.Image | UInt8
-"""A file, a Pillow image, or an array uint8 [3,H,W] in RGB; of any size."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,7 @@ class Embedder:
         """Height and width that every picture is resized to."""
         return self.extractor.size
 
-    def __call__(self, images: Sequence[Photograph] | UInt8 | Tensor) -> NDArray[np.float32]:
+    def __call__(self, images: Pictures) -> NDArray[np.float32]:
         """Embed pictures of people, each cut out to one person.
 
         Args:
@@ -76,16 +70,16 @@ class Embedder:
         parts = [self._embed_some(images[start : start + step], start) for start in range(0, count, step)]
         return np.concatenate(parts) if parts else np.zeros((0, self._width()), np.float32)
 
-    def _embed_some(self, images: Sequence[Photograph] | UInt8 | Tensor, first: int) -> NDArray[np.float32]:
+    def _embed_some(self, images: Pictures, first: int) -> NDArray[np.float32]:
         """Embed one batch; `first` is the number of its first picture, for messages."""
         batch = np.zeros((len(images), 3, *self.size), np.uint8)
         unreadable = np.zeros(len(images), bool)
         for number, image in enumerate(images):
             try:
-                batch[number] = _at_size(image, self.size)
-            except UnreadableImageError as error:
+                batch[number] = read_at_size(image, self.size)
+            except UnreadablePictureError as error:
                 unreadable[number] = True
-                logger.warning("picture %d (%s) gets NaN as its embedding: %s", first + number, image, error)
+                logger.warning("picture %d gets NaN as its embedding: %s", first + number, error)
         on_device = torch.from_numpy(batch).to(self.extractor.compute.device)
         embeddings = self.extractor.embed_images(on_device).cpu().numpy()
         embeddings[unreadable] = np.nan
@@ -94,27 +88,3 @@ class Embedder:
     def _width(self) -> int:
         """Return D, by embedding a black picture."""
         return int(self._embed_some(np.zeros((1, 3, *self.size), np.uint8), 0).shape[1])
-
-
-def _at_size(image: Photograph | Tensor, size: tuple[int, int]) -> UInt8:
-    """Return a picture as uint8 [3,H,W] of this size: bilinear with antialiasing, as an `ImageBank` does."""
-    if isinstance(image, str | Path):
-        return decode(Path(image).expanduser(), size, "image")
-    if isinstance(image, Image.Image):
-        picture = image.convert("RGB")
-    else:
-        array = image.numpy(force=True) if isinstance(image, Tensor) else np.asarray(image)
-        picture = Image.fromarray(np.ascontiguousarray(_checked(array).transpose(1, 2, 0)))
-    if picture.size != (size[1], size[0]):
-        picture = picture.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    return np.asarray(picture).transpose(2, 0, 1)
-
-
-def _checked(array: NDArray[np.generic]) -> UInt8:
-    """Refuse what is not uint8 [3,H,W], with a hint for the usual other order."""
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[0] != 3 or 0 in array.shape:
-        turned = array.ndim == 3 and array.shape[-1] == 3
-        hint = "; type image.transpose(2, 0, 1)" if turned and array.dtype == np.uint8 else ""
-        msg = f"a picture must be uint8 [3,H,W] in RGB, got {array.dtype} {list(array.shape)}{hint}"
-        raise ValueError(msg)
-    return array.astype(np.uint8, copy=False)

@@ -27,7 +27,8 @@ from genreid.features.feature_set import FeatureSet
 from genreid.features.networks import ReadyNetwork, TrainedNetwork, expect_fitting, make_ready
 from genreid.features.options import Device, FeatureOptions, Stage
 from genreid.training.precision import Compute, choose_compute
-from genreid.training.run_folder import (
+from genreid.training.trained_networks import (
+    TAUDL_USES,
     LoadedAppearance,
     LoadedNetwork,
     has_dgnet,
@@ -75,6 +76,9 @@ class Extractor:
             estimation = BnEstimation(format=options.bn_format, pattern=options.bn_pattern)
             reestimate_from_folder(network, options.bn_folder, loaded.size, compute, estimation)
         origin = {"run": run.name, "stage": loaded.stage, "step": str(loaded.step)}
+        if isinstance(loaded, LoadedNetwork):
+            origin["training"] = loaded.training
+            origin |= {"uses": TAUDL_USES} if loaded.training == "taudl" else {}
         return cls.of_network(network, loaded.size, options, origin)
 
     @classmethod

@@ -14,7 +14,6 @@ takes memory only where it is read.
 
 import json
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
+
+from genreid.data.whole_file import beside
 
 logger = logging.getLogger(__name__)
 
@@ -99,16 +100,12 @@ class FeatureSet:
         }
         if self.paths is not None:
             tensors["paths"] = _encode_paths(self.paths)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            save_file(tensors, partial, metadata=dict(self.metadata))
-            partial.replace(target)
-        except SafetensorError as error:
-            msg = f"cannot write {target}: {error}"
-            raise OSError(msg) from error
-        finally:
-            partial.unlink(missing_ok=True)
+        with beside(target) as part:
+            try:
+                save_file(tensors, part, metadata=dict(self.metadata))
+            except SafetensorError as error:
+                msg = f"cannot write {target}: {error}"
+                raise OSError(msg) from error
 
     @classmethod
     def load(cls, path: str | Path) -> "FeatureSet":

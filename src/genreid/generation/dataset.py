@@ -25,9 +25,9 @@ from genreid.data.box_folders import GALLERY, QUERY, TRAIN
 from genreid.data.decode_all import usable_cores
 from genreid.data.progress import progress_of
 from genreid.data.sample import Sample
+from genreid.data.whole_file import write_whole
 from genreid.generation.dataset_plan import BLOCK, People, Planned, mixture, planned_block
 from genreid.generation.swapping import Swapper
-from genreid.masks.store import write_whole
 from genreid.models.appearance import STRIPES
 from genreid.models.dgnet import DgnetNetworks
 from genreid.training.loop import Session
@@ -280,7 +280,7 @@ def _claim(order: DatasetOrder, settings: Mapping[str, Any], root: Path) -> None
         msg = f"{out} is not empty and holds no generated data set; choose a new or empty folder"
         raise ValueError(msg)
     record = {**before, **settings, "count": order.count}
-    write_whole(note, (json.dumps(record, indent=1) + "\n").encode())
+    write_whole(note, json.dumps(record, indent=1) + "\n")
 
 
 def _read_note(note: Path) -> dict[str, Any]:

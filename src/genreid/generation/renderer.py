@@ -12,13 +12,14 @@ from PIL import Image
 from torch import Tensor, nn
 
 from genreid.data.augment import to_float
-from genreid.generation.pictures import Picture, check_list, read_pixels, resized
+from genreid.data.decode import resized
+from genreid.data.pictures import Picture, check_list, read_pixels
 from genreid.generation.renderings import to_uint8
 from genreid.masks.blazepose import load_blazepose
 from genreid.masks.parser import Crop, PersonParser
 from genreid.models.crgan import ConditionPair, Rendering
 from genreid.training.precision import Compute, DeviceName, choose_compute
-from genreid.training.run_folder import load_renderer
+from genreid.training.trained_renderer import load_renderer
 
 __all__ = ["Picture", "RenderedImages", "Renderer"]
 
@@ -65,7 +66,7 @@ class Renderer:
         Raises:
             ValueError: If the run holds no generator yet.
         """
-        loaded = load_renderer(Path(run))
+        loaded = load_renderer(Path(run).expanduser())
         compute = choose_compute(device)
         return cls(compute.place(loaded.network).eval(), loaded.size, compute)
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genreid.data.augment import to_float
-from genreid.generation.pictures import Pictures, check_list, read_at_size
+from genreid.data.pictures import Pictures, check_list, read_at_size
 from genreid.generation.renderings import to_uint8
 from genreid.models.dgnet import DgnetNetworks, from_normalised, to_normalised
 from genreid.training.precision import Compute, DeviceName, choose_compute
-from genreid.training.run_folder import load_dgnet
+from genreid.training.trained_networks import load_dgnet
 
 
 @dataclass(frozen=True)

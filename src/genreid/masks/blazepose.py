@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from genreid.data.whole_file import sha256_of
 from genreid.masks.parser import Crop, PersonMask
-from genreid.masks.weights import BLAZEPOSE_FULL, fetch_package_file, sha256_of
+from genreid.masks.weights import BLAZEPOSE_FULL, fetch_package_file
 
 NAME = "blazepose"
 INPUT_SIDE = 256

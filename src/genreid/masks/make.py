@@ -3,18 +3,19 @@
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from genreid.data.decode_all import usable_cores
 from genreid.data.mask_paths import mask_path
 from genreid.data.progress import progress_of
 from genreid.data.sample import Sample
+from genreid.data.whole_file import write_whole
 from genreid.masks.coverage import ImageCoverage
 from genreid.masks.parser import PersonParser
-from genreid.masks.processes import MaskJob, MaskOutcome, run_jobs, usable_cores
-from genreid.masks.store import write_whole
+from genreid.masks.processes import MaskJob, MaskOutcome, run_jobs
 
 _log = logging.getLogger(__name__)
 RECORD_NAME = "masks.json"
@@ -44,6 +45,7 @@ class MaskRun:
         refused: The images without a mask, in the order given: unreadable, or not understood by the parser.
         coverage: One entry for each mask, made or kept, in the order given.
         seconds: Time taken.
+        missing: Images that were not come to, since `must_stop` said so.
     """
 
     made: int
@@ -51,6 +53,7 @@ class MaskRun:
     refused: tuple[Refused, ...]
     coverage: tuple[ImageCoverage, ...]
     seconds: float
+    missing: int = 0
 
 
 def make_masks(
@@ -60,6 +63,7 @@ def make_masks(
     parser: PersonParser,
     workers: int | None = None,
     progress: bool = True,  # noqa: FBT001, FBT002
+    must_stop: Callable[[], bool] | None = None,
 ) -> MaskRun:
     """Write the person mask of every image: a 1-bit PNG of the image's own size, at the same relative path.
 
@@ -74,6 +78,7 @@ def make_masks(
         parser: Finds the people.
         workers: Processes, each of one thread; default: one for each core this process may use.
         progress: False shows nothing; else a bar on a terminal, plain log lines elsewhere.
+        must_stop: Asked when some masks were made; once it says so, those that are missing stay so.
 
     Raises:
         ValueError: If two images have one mask path, a mask would lie on an image, `out` holds masks of
@@ -87,7 +92,11 @@ def make_masks(
         for some in run_jobs(jobs, parser, usable_cores() if workers is None else workers):
             outcomes.update((outcome.number, outcome) for outcome in some)
             advance(len(some))
-    return _summed_up(jobs, [outcomes[job.number] for job in jobs], time.monotonic() - start)
+            if must_stop is not None and any(outcome.made for outcome in some) and must_stop():
+                break
+    done = [job for job in jobs if job.number in outcomes]
+    run = _summed_up(done, [outcomes[job.number] for job in done], time.monotonic() - start)
+    return replace(run, missing=len(jobs) - len(done))
 
 
 def _summed_up(jobs: Sequence[MaskJob], outcomes: Sequence[MaskOutcome], seconds: float) -> MaskRun:
@@ -136,7 +145,7 @@ def _claim(out: Path, dataset_root: Path, parser: Mapping[str, str]) -> None:
         message = f"{out} holds masks of the data set {held.get('dataset')}, not of {dataset}"
     else:
         content = json.dumps({"dataset": dataset, "made_by": made_by}, indent=2) + "\n"
-        write_whole(record, content.encode())
+        write_whole(record, content)
         return
     message += ". Masks that are there are kept, so both would be mixed: give another folder for the masks."
     raise ValueError(message)

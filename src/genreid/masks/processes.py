@@ -51,11 +51,6 @@ class MaskOutcome(NamedTuple):
     reason: str = ""
 
 
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def run_jobs(jobs: Sequence[MaskJob], parser: PersonParser, workers: int) -> Iterator[list[MaskOutcome]]:
     """Yield the outcomes of all jobs, a few at a time, in the order in which they are done.
 

@@ -1,7 +1,6 @@
 """Person masks on disk: PNG of one bit a pixel, under the image's own relative path (`data.mask_paths`)."""
 
 import io
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,9 @@ from PIL import Image
 
 from genreid.data.decode import DECODE_ERRORS, UnreadableImageError, mask_bits
 from genreid.data.mask_paths import mask_path
+from genreid.data.whole_file import write_whole
 
-__all__ = ["NotAMaskError", "mask_path", "read_mask", "write_mask", "write_whole"]
+__all__ = ["NotAMaskError", "mask_path", "read_mask", "write_mask"]
 
 
 class NotAMaskError(ValueError):
@@ -62,23 +62,3 @@ def write_mask(path: Path, mask: NDArray[np.uint8]) -> None:
     # Encoded in memory: Pillow writing straight to a file costs ten times as much for files this small.
     Image.fromarray(mask != 0).save(encoded, format="PNG")
     write_whole(path, encoded.getvalue())
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file beside its place and rename it: a reader never sees half of it.
-
-    Args:
-        path: Where to; its folder is made.
-        content: The whole file.
-
-    Raises:
-        OSError: If the disk does not take the file; nothing is left behind.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise

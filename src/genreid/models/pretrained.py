@@ -23,7 +23,6 @@ StateDict = dict[str, Tensor]
 _HEAD_NAMES = ("classifier.", "fc.", "head.", "_fc.")
 _WRAPPER_PREFIXES = ("module.", "model.", "backbone.", "encoder.")
 _STATE_KEYS = ("state_dict", "model", "network")
-_HASH_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +164,8 @@ def sha256_of(path: Path) -> str:
     Returns:
         64 characters.
     """
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(_HASH_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_state_dict(path: Path) -> StateDict:

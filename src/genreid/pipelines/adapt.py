@@ -1,7 +1,7 @@
 """`genreid adapt`: from two folders of crops to an adapted re-id network (CR-GAN, algorithm 1)."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,6 @@ from genreid.models.crgan import CameraDiscriminator, Generator
 from genreid.pipelines.target_images import OwnImages, pids_of
 from genreid.pipelines.train_cluster import run_cluster
 from genreid.pipelines.train_taudl import run_taudl
-from genreid.training.checkpoint import load_newest
 from genreid.training.cluster_stage import ClusterBench
 from genreid.training.config_file import (
     config_from_dict,
@@ -42,14 +41,14 @@ from genreid.training.crgan_stages import (
     render,
     rendering_stage,
 )
-from genreid.training.earlier_run import take_over_stage
+from genreid.training.earlier_run import take_over_if_it_fits, take_over_stage
 from genreid.training.identity_stage import identity_stage
-from genreid.training.loop import Outcome, Session, run_stage
+from genreid.training.loop import Outcome, run_stage
 from genreid.training.precision import choose_compute
-from genreid.training.run_folder import job_record, open_run, read_job
-from genreid.training.run_log import RunLog
+from genreid.training.run_folder import read_job
 from genreid.training.run_options import RunOptions
-from genreid.training.taudl_stage import TaudlBench
+from genreid.training.taudl_stage import TaudlBench, expect_tracklets
+from genreid.training.work import Work, work_on
 
 logger = logging.getLogger(__name__)
 
@@ -144,16 +143,9 @@ def adapt(job: AdaptJob, options: RunOptions, config: AdaptConfig) -> Outcome:
     config = replace(config, generator=replace(config.generator, dual_condition=_dual(job.renderer, config)))
     compute = choose_compute(options.device, options.precision)
     inputs = _read_inputs(job, options.holdout)
-    open_run(
-        job.out,
-        config,
-        {**job_record(job), "seed": options.seed, "holdout": options.holdout, "precision": compute.name},
-    )
-    session = Session(job.out, options.seed, options.max_minutes)
-    bench = Workbench(config, options.seed, compute)
-    with RunLog(job.out) as log:
-        finished = _run(job, inputs, bench, session, log)
-    return session.end(finished=finished)
+    with work_on(job, options, config, compute) as work:
+        finished = _run(job, inputs, Workbench(config, options.seed, compute), work)
+    return work.session.end(finished=finished)
 
 
 def open_domains(recorded: RecordedRun) -> Domains:
@@ -165,7 +157,10 @@ def open_domains(recorded: RecordedRun) -> Domains:
     Raises:
         ValueError: If a data set is gone or holds too little.
     """
-    return _domains_of(recorded.job, _read_inputs(recorded.job, recorded.held_out), recorded.config)
+    inputs = _read_inputs(recorded.job, recorded.held_out)
+    masks = _masks_of(recorded.job, inputs)
+    assert masks is not None
+    return _domains_of(recorded.job, inputs, masks, recorded.config)
 
 
 def job_of_run(run: Path) -> RecordedRun:
@@ -190,25 +185,32 @@ def job_of_run(run: Path) -> RecordedRun:
     return RecordedRun(job, config, int(record.get("holdout", 0)))
 
 
-def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, session: Session, log: RunLog) -> bool:
+def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, work: Work) -> bool:
     """Make masks, then run stages I, II and III; False as soon as the session has to stop."""
-    domains = _domains_of(job, inputs, bench.config)
+    with work.session.catching_signals():
+        masks = _masks_of(job, inputs, work.session.must_stop)
+    if masks is None:
+        return False
+    domains = _domains_of(job, inputs, masks, bench.config)
     domains.source.to_device(bench.compute.device)
     domains.target.to_device(bench.compute.device)
-    if job.pretrained is not None:
-        take_over_stage(job.pretrained, job.out, "identity")
-        if load_newest(job.pretrained / "checkpoints" / "camera") is not None:
-            take_over_stage(job.pretrained, job.out, "camera")
+    own = _own_images(inputs, domains)
+    if job.then == "taudl":  # hours before it begins
+        expect_tracklets(own.images, own.pids, bench.config.taudl)
 
     # Stage I: D_id learns the source people, D_cam the target's cameras.
     identity = identity_stage(bench.config.baseline, domains.source, bench.seed, bench.compute)
-    if not run_stage(identity, session, log):
+    if job.pretrained is not None:
+        take_over_stage(job.pretrained, job.out, identity, "--pretrained")
+    if not run_stage(identity, *work):
         return False
     needs_camera = (
         job.renderer in GENERATORS and domains.cameras_known and bench.config.stage2.weights.camera > 0
     )
     camera = camera_stage(bench, domains.target) if needs_camera else None
-    if camera is not None and not run_stage(camera, session, log):
+    if camera is not None and job.pretrained is not None:
+        take_over_if_it_fits(job.pretrained, job.out, camera)  # that of another target does not
+    if camera is not None and not run_stage(camera, *work):
         return False
 
     # Stage II: G and D_d learn, D_id and D_cam are frozen.
@@ -217,18 +219,17 @@ def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, session: Session, log
     if job.renderer in GENERATORS:
         cameras = None if camera is None else camera.network("camera", CameraDiscriminator)
         rendering = rendering_stage(bench, domains, reid, cameras)
-        if not run_stage(rendering, session, log):
+        if not run_stage(rendering, *work):
             return False
         renderer = rendering.network("generator", Generator)
-        _save_pictures(session.run / "images" / "renderings.png", renderer, domains, bench)
+        _save_pictures(job.out / "images" / "renderings.png", renderer, domains, bench)
 
     # Stage III: D_id learns from renderings made on the fly.
-    if not run_stage(finetuning_stage(bench, domains, reid, renderer), session, log):
+    if not run_stage(finetuning_stage(bench, domains, reid, renderer), *work):
         return False
 
     # And then, if asked for: the network goes on with the target's own images.
-    own = _own_images(inputs, domains)
-    return job.then == "none" or _go_on(job, own, bench, partial(_copy_backbone, reid), (session, log))
+    return job.then == "none" or _go_on(job, own, bench, reid, work)
 
 
 def _copy_backbone(trained: ReidNetwork, fresh: nn.Module) -> None:
@@ -236,22 +237,16 @@ def _copy_backbone(trained: ReidNetwork, fresh: nn.Module) -> None:
     fresh.load_state_dict(trained.backbone.state_dict())
 
 
-def _go_on(
-    job: AdaptJob,
-    own: OwnImages,
-    bench: Workbench,
-    start: Callable[[nn.Module], None],
-    where: tuple[Session, RunLog],
-) -> bool:
-    """Run what follows the paper's three stages."""
-    config, compute = bench.config, bench.compute
+def _go_on(job: AdaptJob, own: OwnImages, bench: Workbench, reid: ReidNetwork, work: Work) -> bool:
+    """Run what follows the paper's three stages, from the network that they have made."""
+    config, compute, start = bench.config, bench.compute, partial(_copy_backbone, reid)
     backbone = replace(config.backbone, weights="none", dropout=0.0, bottleneck=0)
     if job.then == "cluster":
         pids = own.pids if job.diagnose else None
         clusters = ClusterBench(backbone, config.cluster, own.images, pids, bench.seed, compute)
-        return run_cluster(clusters, start, *where)
+        return run_cluster(clusters, start, work)
     people = TaudlBench(backbone, config.taudl, own.images, own.pids, bench.seed, compute)
-    return run_taudl(people, start, *where)
+    return run_taudl(people, start, work)
 
 
 def _own_images(inputs: _Inputs, domains: Domains) -> OwnImages:
@@ -273,19 +268,36 @@ def _read_inputs(job: AdaptJob, held_out: int) -> _Inputs:
     return _Inputs(source, samples, target)
 
 
-def _domains_of(job: AdaptJob, inputs: _Inputs, config: AdaptConfig) -> Domains:
-    """Make the masks that are missing and decode the images of both domains."""
-    source_masks = target_masks = None
-    if job.renderer != "none":
-        source_masks = job.source_masks or _make_masks(
-            inputs.source_samples, inputs.source.root, job, "source"
-        )
-        target_masks = job.target_masks or _make_masks(inputs.target.train, inputs.target.root, job, "target")
+class _Masks(NamedTuple):
+    """Where the person masks of both domains are; None: no stage asks for them."""
+
+    source: Path | None
+    target: Path | None
+
+
+def _masks_of(job: AdaptJob, inputs: _Inputs, must_stop: Callable[[], bool] | None = None) -> _Masks | None:
+    """Return the masks that were given, or make those that are missing; None: stopped before that."""
+    if job.renderer == "none":
+        return _Masks(None, None)
+    made = job.out / "masks"
+    for out, given, root, samples in (
+        (made / "source", job.source_masks, inputs.source.root, inputs.source_samples),
+        (made / "target", job.target_masks, inputs.target.root, inputs.target.train),
+    ):
+        if given is None:
+            parser = load_blazepose(job.parser_model)
+            if make_masks(samples, root, out, parser, must_stop=must_stop).missing:
+                return None
+    return _Masks(job.source_masks or made / "source", job.target_masks or made / "target")
+
+
+def _domains_of(job: AdaptJob, inputs: _Inputs, masks: _Masks, config: AdaptConfig) -> Domains:
+    """Decode the images of both domains."""
     size = config.image.size
     pids = [sample.pid for sample in inputs.source_samples]
     camids = [sample.training_camid for sample in inputs.target.train]
-    source = open_image_set(inputs.source_samples, pids, size, inputs.source.root, source_masks)
-    target = open_image_set(inputs.target.train, camids, size, inputs.target.root, target_masks)
+    source = open_image_set(inputs.source_samples, pids, size, inputs.source.root, masks.source)
+    target = open_image_set(inputs.target.train, camids, size, inputs.target.root, masks.target)
     known = UNKNOWN_CAMID not in target.classes and len(target.classes) > 1
     if not known and job.renderer in GENERATORS:
         logger.warning(
@@ -297,13 +309,6 @@ def _domains_of(job: AdaptJob, inputs: _Inputs, config: AdaptConfig) -> Domains:
         if len(images.usable) < len(images.labels):
             logger.warning("%s: %d of %d images can be used", name, len(images.usable), len(images.labels))
     return Domains(source, target, known)
-
-
-def _make_masks(samples: Sequence[Sample], root: Path, job: AdaptJob, domain: str) -> Path:
-    """Make person masks where the user gave none; masks that are there are kept."""
-    out = job.out / "masks" / domain
-    make_masks(samples, root, out, load_blazepose(job.parser_model))
-    return out
 
 
 def _save_pictures(path: Path, renderer: nn.Module, domains: Domains, bench: Workbench) -> None:

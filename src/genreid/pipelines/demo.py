@@ -10,16 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from genreid.data.load import load_dataset
-from genreid.data.sample import JUNK_PID
 from genreid.data.synthetic.plan import Domain, Synthesis
 from genreid.data.synthetic.write import synthesize
 from genreid.evaluation.ranking import rank
-from genreid.features.extract import Extractor
-from genreid.features.feature_set import FeatureSet
-from genreid.features.halves import Half, take_half
+from genreid.features.halves import Half
 from genreid.features.options import FeatureOptions, Pooling, Stage
 from genreid.pipelines.adapt import AdaptJob, adapt
+from genreid.pipelines.evaluate import EvaluateJob, embed_sides
 from genreid.pipelines.train_baseline import BaselineJob, train_baseline
 from genreid.pipelines.train_dgnet import DgnetJob, train_dgnet
 from genreid.recipes.demo import DemoConfig
@@ -265,16 +262,7 @@ def _record_path(out: Path, row: DemoRow) -> Path:
 
 def _measure(run: Path, data: Path, options: FeatureOptions, rows: Sequence[DemoRow]) -> None:
     """Embed a test set once, rank it for each row, and record the figures."""
-    dataset = load_dataset(data)
-    extractor = Extractor.from_run(run, options)
-    query = extractor.extract(dataset.query)
-    gallery = extractor.extract([sample for sample in dataset.gallery if sample.pid != JUNK_PID])
-    images = EvaluatedImages(folder=str(data))
+    sides = embed_sides(EvaluateJob(run, data), options)
     for row in rows:
-        asked, ranked = _half(query, row.half), _half(gallery, row.half)
-        record_evaluation(run, row.name, rank(asked, ranked), asked, ranked, images)
-
-
-def _half(features: FeatureSet, half: Half | None) -> FeatureSet:
-    """Return one half of embeddings, or all of them."""
-    return features if half is None else take_half(features, half)
+        asked = sides.half(row.half)
+        record_evaluation(run, row.name, rank(*asked), *asked, EvaluatedImages(folder=str(data)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genreid.generation.pictures import read_at_size
+from genreid.data.pictures import read_at_size
 from genreid.generation.renderings import check_sheet_path, save_sheet
 from genreid.generation.swap_sheets import Code, Course, RealImages, grid_sheet, interpolation_sheet
 from genreid.generation.swapping import Swapper

@@ -7,7 +7,7 @@ from genreid.generation.renderings import rendering_sheet, save_sheet
 from genreid.pipelines.adapt import job_of_run, open_domains
 from genreid.training.crgan_stages import PairPlan, draw_pairs, render
 from genreid.training.precision import DeviceName, choose_compute
-from genreid.training.run_folder import load_renderer
+from genreid.training.trained_renderer import load_renderer
 
 
 @dataclass(frozen=True)

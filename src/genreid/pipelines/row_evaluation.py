@@ -15,15 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from genreid.data.fingerprint import dataset_fingerprint
-from genreid.data.sample import JUNK_PID
+from genreid.data.whole_file import write_whole
 from genreid.evaluation.bootstrap import query_figures
 from genreid.evaluation.ranking import rank
-from genreid.features.extract import Extractor
-from genreid.features.halves import take_half
 from genreid.features.options import FeatureOptions
+from genreid.pipelines.evaluate import EvaluateJob, embed_sides
 from genreid.pipelines.row_code import evaluation_code
 from genreid.pipelines.row_training import RowPlan, finished
 from genreid.report.records import EvaluatedImages, record_evaluation
@@ -68,17 +67,10 @@ def measure(plan: RowPlan) -> Measured:
     if kept is not None:
         return replace(kept, weights=weights)
     began = time.monotonic()
-    dataset, options = plan.data[plan.row.target], _feature_options(plan)
-    gallery = [sample for sample in dataset.gallery if sample.pid != JUNK_PID]
-    if not dataset.query or not gallery:
-        msg = f"{dataset.root} has {len(dataset.query)} queries and {len(gallery)} gallery images to rank"
-        raise ValueError(msg)
-    extractor = Extractor.from_run(run, options)
-    sides = extractor.extract(dataset.query), extractor.extract(gallery)
-    if plan.row.half is not None:
-        sides = take_half(sides[0], plan.row.half), take_half(sides[1], plan.row.half)
+    job = EvaluateJob(run, plan.path_of(plan.row.target))
+    sides = embed_sides(job, _feature_options(plan)).half(plan.row.half)
     ranking = rank(*sides)
-    record_evaluation(run, path.stem, ranking, *sides, EvaluatedImages(folder=str(dataset.root)))
+    record_evaluation(run, path.stem, ranking, *sides, EvaluatedImages(folder=str(job.data)))
     minutes = (time.monotonic() - began) / 60
     found = Measured(ranking.to_json(), query_figures(ranking.scores), weights, minutes)
     _write(path, key, found)
@@ -112,11 +104,8 @@ def _key(plan: RowPlan, weights: Mapping[str, str]) -> str:
 
 def _write(path: Path, key: str, measured: Measured) -> None:
     """Keep scores beside the run."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.part")
     facts = {"key": key, "figures": json.dumps(dict(measured.figures)), "minutes": repr(measured.minutes)}
-    save_file({"by_query": measured.by_query}, draft, metadata=facts)
-    draft.replace(path)
+    write_whole(path, save({"by_query": measured.by_query}, facts))
 
 
 def _read(path: Path, key: str) -> Measured | None:

@@ -19,11 +19,12 @@ import torch
 
 from genreid import __version__
 from genreid.data.fingerprint import dataset_fingerprint, folder_fingerprint
+from genreid.data.whole_file import sha256_of, write_whole
 from genreid.evaluation.bootstrap import FIGURES, BootstrapConfig, Interval, bootstrap, bootstrap_gain
 from genreid.features.extract import fingerprint
 from genreid.masks.make import RECORD_NAME
 from genreid.models.backbone import BackboneConfig
-from genreid.models.pretrained import PACKAGED_WEIGHTS, architecture, load_backbone_weights, sha256_of
+from genreid.models.pretrained import PACKAGED_WEIGHTS, architecture, load_backbone_weights
 from genreid.pipelines.row_code import code_of_run, evaluation_code, training_code
 from genreid.pipelines.row_evaluation import Measured
 from genreid.pipelines.row_training import RowPlan, source_split, with_changes
@@ -34,7 +35,8 @@ from genreid.training.config_file import config_to_dict
 from genreid.training.configs import AdaptConfig
 from genreid.training.dgnet_config import DgnetConfig
 from genreid.training.precision import choose_compute
-from genreid.training.run_folder import TAUDL_USES, flatten
+from genreid.training.run_folder import flatten
+from genreid.training.trained_networks import TAUDL_USES
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -115,10 +117,7 @@ def write_row(path: Path, content: Mapping[str, Any]) -> None:
         path: The file; its folder is made.
         content: Of `row_content`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.part")
-    draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    draft.replace(path)
+    write_whole(path, json.dumps(content, indent=1) + "\n")
 
 
 def read_rows(folder: Path) -> tuple[RowFile, ...]:

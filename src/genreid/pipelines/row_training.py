@@ -16,9 +16,9 @@ from genreid.data.load import load_dataset
 from genreid.data.mask_paths import mask_path
 from genreid.data.sample import ReidDataset, Sample
 from genreid.data.training_people import training_people
+from genreid.data.whole_file import sha256_of
 from genreid.masks.blazepose import load_blazepose
 from genreid.masks.make import make_masks
-from genreid.models.pretrained import sha256_of
 from genreid.pipelines.adapt import AdaptJob, adapt
 from genreid.pipelines.row_code import mark_run
 from genreid.pipelines.train_baseline import BaselineJob, train_baseline
@@ -30,8 +30,9 @@ from genreid.training.config_file import ConfigT, config_from_dict, config_to_di
 from genreid.training.configs import AdaptConfig, TaudlConfig
 from genreid.training.dgnet_config import DgnetConfig
 from genreid.training.loop import Outcome
-from genreid.training.run_folder import APPEARANCE_STAGES, flatten
+from genreid.training.run_folder import flatten
 from genreid.training.run_options import RunOptions
+from genreid.training.trained_networks import APPEARANCE_STAGES
 
 logger = logging.getLogger(__name__)
 
@@ -267,7 +268,7 @@ def _whole(checkpoint: Path) -> Mapping[str, Any] | None:
     try:
         state: Mapping[str, Any] = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
         whole = all(sha256_of(checkpoint / name) == known for name, known in state["sha256"].items())
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return state if whole else None
 

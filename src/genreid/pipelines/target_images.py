@@ -1,8 +1,11 @@
 """What Cluster Contrast and TAUDL share: a target's own images, and how a stage on them begins."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -14,27 +17,44 @@ from genreid.data.reader_options import ReaderOptions
 from genreid.data.sample import Sample
 from genreid.features.bn_statistics import BnEstimation, reestimate_bn_statistics
 from genreid.features.options import Stage as NetworkStage
+from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import NeckNetwork
 from genreid.training.checkpoint import load_newest
 from genreid.training.cluster_stage import ClusterBench
+from genreid.training.configs import ClusterConfig, TaudlConfig
+from genreid.training.earlier_run import start_backbone_from
 from genreid.training.loop import Stage
+from genreid.training.precision import Compute, choose_compute
+from genreid.training.run_options import RunOptions
 from genreid.training.taudl_stage import TaudlBench
+from genreid.training.work import Job, Work, work_on
+
+Start = Callable[[nn.Module], object]
+"""Gives a backbone its first weights."""
 
 
-class DataChoice(NamedTuple):
-    """Which images of which data set.
+class TargetJob(Job, Protocol):
+    """What `genreid train cluster` and `genreid train taudl` are both asked for."""
 
-    Attributes:
-        data: Its folder.
-        format: Its format; None: recognised.
-        pattern: Format `folder`: where identity and camera stand in a path.
-        held_out: People, the last in sorted order, that are left out.
-    """
+    @property
+    def data(self) -> Path:
+        """Data set."""
 
-    data: Path
-    format: str | None
-    pattern: str | None
-    held_out: int
+    @property
+    def format(self) -> str | None:
+        """Its format; None: recognised."""
+
+    @property
+    def pattern(self) -> str | None:
+        """Format `folder`: where identity and camera stand in a path."""
+
+    @property
+    def init(self) -> Path | None:
+        """Run whose network is started from; None: the backbone's own weights."""
+
+    @property
+    def init_stage(self) -> NetworkStage | None:
+        """Which of its networks."""
 
 
 class OwnImages(NamedTuple):
@@ -49,22 +69,60 @@ class OwnImages(NamedTuple):
     pids: Tensor
 
 
-def open_own_images(choice: DataChoice, size: tuple[int, int]) -> OwnImages:
-    """Open the training images of a data set.
+class TargetWork(NamedTuple):
+    """All that a stage on a target's own images begins with.
+
+    Attributes:
+        own: The images.
+        backbone: Which one, and its weights.
+        start: What gives the backbone its first weights; None: it has them.
+        compute: Device and arithmetic.
+        work: Session and log.
+    """
+
+    own: OwnImages
+    backbone: BackboneConfig
+    start: Start | None
+    compute: Compute
+    work: Work
+
+
+@contextmanager
+def open_target(
+    job: TargetJob, options: RunOptions, config: ClusterConfig | TaudlConfig
+) -> Iterator[TargetWork]:
+    """Open a run that learns from a target's own images.
 
     Args:
-        choice: Which ones.
-        size: Height and width in pixels.
+        job: Data set, run folder, start.
+        options: Seed, device, precision, time limit, people held out.
+        config: All settings.
+
+    Yields:
+        Images, backbone, session, log.
 
     Raises:
-        ValueError: If there are none, or none can be read.
+        ValueError: If the folder or the settings do not fit.
     """
-    dataset = load_dataset(choice.data, choice.format, ReaderOptions(pattern=choice.pattern))
-    samples = holdout(dataset.train, choice.held_out).training
+    compute = choose_compute(options.device, options.precision)
+    own = _open_own_images(job, options.holdout, config.image.size)
+    with work_on(job, options, config, compute) as work:
+        own.images.to_device(compute.device)
+        if job.init is None:
+            yield TargetWork(own, config.backbone, None, compute, work)
+            return
+        start = partial(start_backbone_from, run=job.init, stage=job.init_stage)
+        yield TargetWork(own, replace(config.backbone, weights="none"), start, compute, work)
+
+
+def _open_own_images(job: TargetJob, held_out: int, size: tuple[int, int]) -> OwnImages:
+    """Open the training images of a data set, but for those of the last people."""
+    dataset = load_dataset(job.data, job.format, ReaderOptions(pattern=job.pattern))
+    samples = holdout(dataset.train, held_out).training
     if not samples:
         msg = (
-            f"{choice.data}: no training images, which are what is learnt from; "
-            f"`genreid data check {choice.data}` says what is there"
+            f"{job.data}: no training images, which are what is learnt from; "
+            f"`genreid data check {job.data}` says what is there"
         )
         raise ValueError(msg)
     cameras = [sample.training_camid for sample in samples]
@@ -95,9 +153,7 @@ def expect_a_run(init: Path | None, stage: NetworkStage | None) -> None:
         raise ValueError(msg)
 
 
-def begin_stage(
-    stage: Stage, bench: ClusterBench | TaudlBench, start: Callable[[nn.Module], object] | None, run: Path
-) -> None:
+def begin_stage(stage: Stage, bench: ClusterBench | TaudlBench, start: Start | None, run: Path) -> None:
     """Give a stage that has no checkpoint yet its first weights and statistics.
 
     Args:

@@ -13,11 +13,11 @@ from genreid.models.backbone import ReidNetwork
 from genreid.training.configs import BaselineConfig
 from genreid.training.earlier_run import start_backbone_from
 from genreid.training.identity_stage import identity_stage
-from genreid.training.loop import Outcome, Session, run_stage
+from genreid.training.loop import Outcome, run_stage
 from genreid.training.precision import choose_compute
-from genreid.training.run_folder import job_record, open_run
-from genreid.training.run_log import RunLog
+from genreid.training.run_folder import has_begun
 from genreid.training.run_options import RunOptions
+from genreid.training.work import work_on
 
 logger = logging.getLogger(__name__)
 
@@ -57,16 +57,12 @@ def train_baseline(job: BaselineJob, options: RunOptions, config: BaselineConfig
     compute = choose_compute(options.device, options.precision)
     dataset = load_dataset(job.data, job.format, ReaderOptions(pattern=job.pattern))
     samples = training_people(dataset, job.split, options.holdout)
-    more = {"seed": options.seed, "holdout": options.holdout, "precision": compute.name}
-    open_run(job.out, config, {**job_record(job), **more})
-    images = open_image_set(
-        samples, [sample.pid for sample in samples], config.image.size, dataset.root, None
-    )
-    images.to_device(compute.device)
-    stage = identity_stage(config, images, options.seed, compute)
-    if job.init is not None:
-        start_backbone_from(stage.network("identity", ReidNetwork).backbone, job.init)
-    session = Session(job.out, options.seed, options.max_minutes)
-    with RunLog(job.out) as log:
-        finished = run_stage(stage, session, log)
-    return session.end(finished=finished)
+    with work_on(job, options, config, compute) as work:
+        pids = [sample.pid for sample in samples]
+        images = open_image_set(samples, pids, config.image.size, dataset.root, None)
+        images.to_device(compute.device)
+        stage = identity_stage(config, images, options.seed, compute)
+        if job.init is not None and not has_begun(job.out, stage.name):
+            start_backbone_from(stage.network("identity", ReidNetwork).backbone, job.init)
+        finished = run_stage(stage, *work)
+    return work.session.end(finished=finished)

@@ -1,22 +1,15 @@
 """`genreid train cluster`: a re-id network that learns from the unlabelled images of one data set."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
-
 from genreid.features.options import Stage
-from genreid.pipelines.target_images import DataChoice, begin_stage, expect_a_run, open_own_images
+from genreid.pipelines.target_images import Start, begin_stage, expect_a_run, open_target
 from genreid.training.cluster_stage import ClusterBench, cluster_stage
 from genreid.training.configs import ClusterConfig
-from genreid.training.earlier_run import start_backbone_from
-from genreid.training.loop import Outcome, Session, run_stage
-from genreid.training.precision import choose_compute
-from genreid.training.run_folder import job_record, open_run
-from genreid.training.run_log import RunLog
+from genreid.training.loop import Outcome, run_stage
 from genreid.training.run_options import RunOptions
+from genreid.training.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,32 +50,20 @@ def train_cluster(job: ClusterJob, options: RunOptions, config: ClusterConfig) -
     Raises:
         ValueError: If the folder or the settings do not fit, or a round's clusters tell nothing apart.
     """
-    compute = choose_compute(options.device, options.precision)
-    choice = DataChoice(job.data, job.format, job.pattern, options.holdout)
-    own = open_own_images(choice, config.image.size)
-    more = {"seed": options.seed, "holdout": options.holdout, "precision": compute.name}
-    open_run(job.out, config, {**job_record(job), **more})
-    own.images.to_device(compute.device)
-    backbone = config.backbone if job.init is None else replace(config.backbone, weights="none")
-    pids = own.pids if job.diagnose else None
-    bench = ClusterBench(backbone, config.cluster, own.images, pids, options.seed, compute)
-    start = None if job.init is None else partial(start_backbone_from, run=job.init, stage=job.init_stage)
-    session = Session(job.out, options.seed, options.max_minutes)
-    with RunLog(job.out) as log:
-        finished = run_cluster(bench, start, session, log)
-    return session.end(finished=finished)
+    with open_target(job, options, config) as at:
+        pids = at.own.pids if job.diagnose else None
+        bench = ClusterBench(at.backbone, config.cluster, at.own.images, pids, options.seed, at.compute)
+        finished = run_cluster(bench, at.start, at.work)
+    return at.work.session.end(finished=finished)
 
 
-def run_cluster(
-    bench: ClusterBench, start: Callable[[nn.Module], object] | None, session: Session, log: RunLog
-) -> bool:
+def run_cluster(bench: ClusterBench, start: Start | None, work: Work) -> bool:
     """Run the stage `cluster` from its newest checkpoint, or from its start.
 
     Args:
         bench: Settings, images, seed, device.
         start: Gives the backbone its first weights; None: it has them.
-        session: Where, for how long.
-        log: Where loss terms and rounds go; the rounds' stage is called `cluster_rounds`.
+        work: Session, and the log that loss terms go to; rounds go there as `cluster_rounds`.
 
     Returns:
         True if the stage is finished, False if the session has to stop before.
@@ -90,6 +71,6 @@ def run_cluster(
     Raises:
         ValueError: If a round's clusters tell nothing apart.
     """
-    stage = cluster_stage(bench, lambda step, values: log.write("cluster_rounds", step, values))
-    begin_stage(stage, bench, start, session.run)
-    return run_stage(stage, session, log)
+    stage = cluster_stage(bench, lambda step, values: work.log.write("cluster_rounds", step, values))
+    begin_stage(stage, bench, start, work.session.run)
+    return run_stage(stage, *work)

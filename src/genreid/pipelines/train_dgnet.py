@@ -11,16 +11,15 @@ from genreid.data.training_people import training_people
 from genreid.models.backbone import ReidNetwork
 from genreid.models.dgnet import AppearanceEncoder, Decoder, DgnetNetworks, StructureEncoder
 from genreid.pipelines.generate_sheets import SwapSheetOptions, picture_grid
-from genreid.training.checkpoint import load_newest
 from genreid.training.dgnet_config import DgnetConfig
 from genreid.training.dgnet_stage import DgnetBench, dgnet_stage, offline_stage
 from genreid.training.earlier_run import start_backbone_from, take_over_stage
 from genreid.training.identity_stage import identity_stage
-from genreid.training.loop import Outcome, Session, Stage, differences, run_stage
+from genreid.training.loop import Outcome, run_stage
 from genreid.training.precision import choose_compute
-from genreid.training.run_folder import job_record, open_run
-from genreid.training.run_log import RunLog
+from genreid.training.run_folder import has_begun
 from genreid.training.run_options import RunOptions
+from genreid.training.work import Work, work_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +59,14 @@ def train_dgnet(job: DgnetJob, options: RunOptions, config: DgnetConfig) -> Outc
     compute = choose_compute(options.device, options.precision)
     dataset = load_dataset(job.data, job.format, ReaderOptions(pattern=job.pattern))
     samples = training_people(dataset, job.split, options.holdout)
-    more = {"seed": options.seed, "holdout": options.holdout, "precision": compute.name}
-    open_run(job.out, config, {**job_record(job), **more})
-    images = open_image_set(
-        samples, [sample.pid for sample in samples], config.image.size, dataset.root, None
-    )
-    images.to_device(compute.device)
-    bench = DgnetBench(config, images, None, options.seed, compute)
-    session = Session(job.out, options.seed, options.max_minutes)
-    with RunLog(job.out) as log:
-        finished = _run(job, bench, session, log)
-    if finished and config.training.generation:
-        _save_grid(job.out, options)
-    return session.end(finished=finished)
+    with work_on(job, options, config, compute) as work:
+        pids = [sample.pid for sample in samples]
+        images = open_image_set(samples, pids, config.image.size, dataset.root, None)
+        images.to_device(compute.device)
+        finished = _run(job, DgnetBench(config, images, None, options.seed, compute), work)
+        if finished and config.training.generation:
+            _save_grid(job.out, options)
+    return work.session.end(finished=finished)
 
 
 def _save_grid(run: Path, options: RunOptions) -> None:
@@ -92,38 +86,24 @@ def needs_teacher(config: DgnetConfig) -> bool:
     return training.generation and training.feeding != "none" and training.weights.primary > 0
 
 
-def _take_teacher_over(other: Path, run: Path, teaching: Stage) -> None:
-    """Copy the teacher of another run, if it is what this run would train, and if this run has none yet."""
-    theirs = load_newest(other / "checkpoints" / teaching.name)
-    if theirs is not None and load_newest(run / "checkpoints" / teaching.name) is None:
-        lines = differences(teaching, theirs)
-        if lines:
-            msg = (
-                f"--teacher-run {other}: that teacher is of other data or settings:\n{lines}\n"
-                "give it the same ones here (--teacher.x.y), or leave --teacher-run out and one is trained"
-            )
-            raise ValueError(msg)
-    take_over_stage(other, run, teaching.name)
-
-
-def _run(job: DgnetJob, bench: DgnetBench, session: Session, log: RunLog) -> bool:
+def _run(job: DgnetJob, bench: DgnetBench, work: Work) -> bool:
     """Train the teacher, DG-Net and, where feeding is offline, the re-id network; False on a stop before."""
     # The teacher: a plain re-id network of the same people.
     if needs_teacher(bench.config):
         teaching = identity_stage(bench.config.teacher, bench.source, bench.seed, bench.compute)
         if job.teacher_run is not None:
-            _take_teacher_over(job.teacher_run, job.out, teaching)
-        elif job.init is not None:
+            take_over_stage(job.teacher_run, job.out, teaching, "--teacher-run")
+        elif job.init is not None and not has_begun(job.out, teaching.name):
             start_backbone_from(teaching.network("identity", ReidNetwork).backbone, job.init)
-        if not run_stage(teaching, session, log):
+        if not run_stage(teaching, *work):
             return False
         bench = replace(bench, teacher=teaching.network("identity", ReidNetwork))
 
     # DG-Net: E_a, E_s, G and D together.
     stage = dgnet_stage(bench)
-    if job.init is not None:
+    if job.init is not None and not has_begun(job.out, stage.name):
         start_backbone_from(stage.network("appearance", AppearanceEncoder).backbone, job.init)
-    if not run_stage(stage, session, log):
+    if not run_stage(stage, *work):
         return False
     if bench.config.training.feeding != "offline" or not needs_teacher(bench.config):
         return True
@@ -134,4 +114,4 @@ def _run(job: DgnetJob, bench: DgnetBench, session: Session, log: RunLog) -> boo
         stage.network("structure", StructureEncoder),
         stage.network("decoder", Decoder),
     )
-    return run_stage(offline_stage(bench, generators), session, log)
+    return run_stage(offline_stage(bench, generators), *work)

@@ -1,22 +1,15 @@
 """`genreid train taudl`: a re-id network that learns from people who are known within each camera only."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
-
 from genreid.features.options import Stage
-from genreid.pipelines.target_images import DataChoice, begin_stage, expect_a_run, open_own_images
+from genreid.pipelines.target_images import Start, begin_stage, expect_a_run, open_target
 from genreid.training.configs import TaudlConfig
-from genreid.training.earlier_run import start_backbone_from
-from genreid.training.loop import Outcome, Session, run_stage
-from genreid.training.precision import choose_compute
-from genreid.training.run_folder import job_record, open_run
-from genreid.training.run_log import RunLog
+from genreid.training.loop import Outcome, run_stage
 from genreid.training.run_options import RunOptions
 from genreid.training.taudl_stage import TaudlBench, taudl_stage
+from genreid.training.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,31 +48,20 @@ def train_taudl(job: TaudlJob, options: RunOptions, config: TaudlConfig) -> Outc
     Raises:
         ValueError: If the folder or the settings do not fit, or cameras or people are not known.
     """
-    compute = choose_compute(options.device, options.precision)
-    choice = DataChoice(job.data, job.format, job.pattern, options.holdout)
-    own = open_own_images(choice, config.image.size)
-    more = {"seed": options.seed, "holdout": options.holdout, "precision": compute.name}
-    open_run(job.out, config, {**job_record(job), **more})
-    own.images.to_device(compute.device)
-    backbone = config.backbone if job.init is None else replace(config.backbone, weights="none")
-    bench = TaudlBench(backbone, config.taudl, own.images, own.pids, options.seed, compute)
-    start = None if job.init is None else partial(start_backbone_from, run=job.init, stage=job.init_stage)
-    session = Session(job.out, options.seed, options.max_minutes)
-    with RunLog(job.out) as log:
-        finished = run_taudl(bench, start, session, log)
-    return session.end(finished=finished)
+    with open_target(job, options, config) as at:
+        own = at.own
+        bench = TaudlBench(at.backbone, config.taudl, own.images, own.pids, options.seed, at.compute)
+        finished = run_taudl(bench, at.start, at.work)
+    return at.work.session.end(finished=finished)
 
 
-def run_taudl(
-    bench: TaudlBench, start: Callable[[nn.Module], object] | None, session: Session, log: RunLog
-) -> bool:
+def run_taudl(bench: TaudlBench, start: Start | None, work: Work) -> bool:
     """Run the stage `taudl` from its newest checkpoint, or from its start.
 
     Args:
         bench: Settings, images, seed, device.
         start: Gives the backbone its first weights; None: it has them.
-        session: Where, for how long.
-        log: Where loss terms go.
+        work: Session, and the log that loss terms go to.
 
     Returns:
         True if the stage is finished, False if the session has to stop before.
@@ -88,5 +70,5 @@ def run_taudl(
         ValueError: If cameras or people are not known.
     """
     stage = taudl_stage(bench)
-    begin_stage(stage, bench, start, session.run)
-    return run_stage(stage, session, log)
+    begin_stage(stage, bench, start, work.session.run)
+    return run_stage(stage, *work)

@@ -6,7 +6,6 @@ style sheet by its hash. Every text is escaped by the template engine; paths and
 
 import base64
 import hashlib
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -17,6 +16,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from genreid.data.whole_file import write_whole
 from genreid.report.charts import Curve, cmc_chart, loss_chart, stroke_classes
 from genreid.report.explanations import STAGES, Explanation, explain_sheet, explain_stage, explain_term
 from genreid.report.loss_log import Point
@@ -201,13 +201,7 @@ def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
         msg = f"{path} is there and is no report of genreid; delete it, or give another --out"
         raise ValueError(msg)
     content = render(read_runs(runs)).encode("utf-8", "replace")  # names that are no UTF-8 get question marks
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, content)
     return path
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
+from genreid.data.whole_file import write_whole
 from genreid.evaluation.ranking import Ranking
 from genreid.features.feature_set import FeatureSet
 from genreid.report.provenance import made_by
@@ -24,6 +25,7 @@ FOLDER = "evaluations"
 LARGEST_FILE = 20_000_000
 """Bytes; a larger file is no record."""
 _FINE_WEIGHT = "0.5"
+_FOURTH_STAGES = {"cluster", "taudl"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 
@@ -131,10 +133,7 @@ def record_evaluation(
         made_by=made_by(),
     )
     path = run / FOLDER / f"{name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_text(json.dumps(config_to_dict(record), indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, json.dumps(config_to_dict(record), indent=1) + "\n")
     return path
 
 
@@ -184,6 +183,8 @@ def evaluation_name(data: EvaluatedImages, features: Mapping[str, str]) -> str:
     """
     words = [data_name(data), *(f"{name}{value}" for name, value in data.options.items())]
     words.append(features.get("stage", ""))
+    if features.get("training") in _FOURTH_STAGES:  # beside the figures of the same run before it
+        words.append(features["training"])
     if features.get("pooling", "average") != "average":
         words.append(features["pooling"] + features.get("parts", ""))
     if features.get("bn_statistics", "stored") != "stored":

@@ -19,6 +19,7 @@ _FOLDER_KEYS = ("source", "target", "data")
 _METHODS = {
     "dgnet": "DG-Net: recognition and generation together",
     "cluster": "Clustering: learning from unlabelled images",
+    "taudl": "TAUDL: learning from people who are known within each camera",
     "baseline": "Baseline: classification of labelled people",
 }
 _NO_OPTIONS = {"version", "torch", "commit"}
@@ -79,8 +80,9 @@ class RunFolder:
         names = {stage.name for stage in self.stages}
         if "dgnet" in names or "appearance.head_width" in self.settings:
             return "dgnet"
-        if "cluster" in names:
-            return "cluster"
+        for name in ("cluster", "taudl"):
+            if name in names or any(setting.startswith(f"{name}.") for setting in self.settings):
+                return name
         return "baseline" if "data" in self.job else ""
 
     @property

@@ -28,7 +28,10 @@ _STANDARD = {
     "bn_pattern": "",
     "fine_weight": "0.5",
 }
-_SHOWN = ("stage", "step", "half", "pooling", "parts", "bn_statistics", "image_size", "precision")
+_SHOWN = (
+    *("stage", "training", "step", "half", "pooling", "parts", "bn_statistics", "image_size", "precision"),
+    "uses",
+)
 
 
 class Row(NamedTuple):
@@ -167,6 +170,7 @@ def _detail(key: str, value: str) -> str:
         "stage": value,
         "step": f"step {value}",
         "half": f"{value} half alone",
+        "uses": f"uses {value}",
         "pooling": f"{value} pooling",
         "parts": f"{value} parts",
         "bn_statistics": "BN as stored" if value == "stored" else f"BN of {PurePath(value).name}",

@@ -3,12 +3,12 @@
 `RUN/checkpoints/STAGE/00001640/` holds `networks.safetensors`, `optimizers.safetensors` and `state.json`.
 """
 
-import hashlib
 import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from genreid import __version__
+from genreid.data.whole_file import sha256_of
 
 logger = logging.getLogger(__name__)
 
@@ -107,34 +108,56 @@ def save_checkpoint(
 
     Returns:
         The folder of the new checkpoint.
+
+    Raises:
+        OSError: If the disk does not take it; what was there before is still there.
     """
     final = folder / f"{state.step:08d}"
-    draft = folder / f".draft-{state.step:08d}-{os.getpid()}"
-    if draft.exists():
-        shutil.rmtree(draft)
-    draft.mkdir(parents=True)
-    tensors = {f"{n}.{k}": _plain(v) for n, net in networks.items() for k, v in net.state_dict().items()}
-    save_file(tensors, draft / _NETWORKS)
-    save_file(
-        {f"{n}.{k}": _plain(v) for n, o in optimizers.items() for k, v in _moments(o).items()},
-        draft / _OPTIMIZERS,
-    )
-    sums = {name: _sha256(draft / name) for name in (_NETWORKS, _OPTIMIZERS)}
-    record = {
-        "version": __version__,
-        "stage": state.stage,
-        "step": state.step,
-        "iterations": state.iterations,
-        "facts": state.facts,
-        "sha256": sums,
+    tensors = {
+        _NETWORKS: {name: network.state_dict() for name, network in networks.items()},
+        _OPTIMIZERS: {name: _moments(optimizer) for name, optimizer in optimizers.items()},
     }
-    (draft / _STATE).write_text(json.dumps(record, indent=1), encoding="utf-8")
-    if final.exists():
-        shutil.rmtree(final)
-    draft.rename(final)
+    with checkpoint_beside(final) as draft:
+        for name, named in tensors.items():
+            plain = {f"{n}.{k}": _plain(v) for n, one in named.items() for k, v in one.items()}
+            _save_tensors(plain, draft / name)
+        record = {
+            "version": __version__,
+            "stage": state.stage,
+            "step": state.step,
+            "iterations": state.iterations,
+            "facts": state.facts,
+            "sha256": {name: sha256_of(draft / name) for name in tensors},
+        }
+        (draft / _STATE).write_text(json.dumps(record, indent=1), encoding="utf-8")
+    for later in checkpoint_folders(folder):
+        if int(later.name) > state.step:  # training went back behind it, so it was damaged
+            shutil.rmtree(later)
     for old in checkpoint_folders(folder)[KEPT:]:
         shutil.rmtree(old)
     return final
+
+
+@contextmanager
+def checkpoint_beside(final: Path) -> Iterator[Path]:
+    """Give an empty folder that takes the place of a checkpoint at the end of the block, and not on an error.
+
+    Drafts of processes that were killed are deleted.
+
+    Args:
+        final: RUN/checkpoints/STAGE/00001640.
+    """
+    for left in final.parent.glob(".draft-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    draft = final.with_name(f".draft-{final.name}-{os.getpid()}")
+    draft.mkdir(parents=True)
+    try:
+        yield draft
+        if final.exists():
+            shutil.rmtree(final)
+        draft.rename(final)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def checkpoint_folders(folder: Path) -> list[Path]:
@@ -152,11 +175,13 @@ def load_newest(folder: Path) -> Checkpoint | None:
     Args:
         folder: RUN/checkpoints/STAGE; it need not exist.
     """
-    for candidate in checkpoint_folders(folder):
+    candidates = checkpoint_folders(folder)
+    for number, candidate in enumerate(candidates, start=1):
         try:
             return load_checkpoint(candidate)
         except ValueError as error:
-            logger.warning("%s; the checkpoint before it is used", error)
+            last = number == len(candidates)
+            logger.warning("%s; %s", error, "no other is left" if last else "the one before it is used")
     return None
 
 
@@ -172,7 +197,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         record = json.loads((path / _STATE).read_text(encoding="utf-8"))
         for name, expected in record["sha256"].items():
-            if _sha256(path / name) != expected:
+            if sha256_of(path / name) != expected:
                 msg = f"checkpoint {path} is damaged: {name} does not have the SHA-256 in {_STATE}"
                 raise ValueError(msg)
         state = CheckpointState(record["stage"], record["step"], record["iterations"], record["facts"])
@@ -219,7 +244,10 @@ def _plain(tensor: Tensor) -> Tensor:
     return tensor.detach().cpu().contiguous()
 
 
-def _sha256(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write a file of tensors."""
+    try:
+        save_file(dict(tensors), path)
+    except SafetensorError as error:  # a full disk, among others
+        msg = f"cannot write {path}: {error}"
+        raise OSError(msg) from error

@@ -127,7 +127,7 @@ def begin_round(setup: ClusterSetup, bench: ClusterBench, number: int) -> dict[s
     try:
         found = find_clusters(embedding, bench.config.clustering)
     except ValueError as error:
-        kept = "nothing was trained" if number == 0 else "the newest checkpoint holds the round before"
+        kept = "this stage has not begun" if number == 0 else "the newest checkpoint holds the round before"
         msg = f"round {number + 1} of {rounds}: {error}. {kept[0].upper()}{kept[1:]}"
         raise ValueError(msg) from error
     labels = torch.full((len(bench.images.labels),), -1)

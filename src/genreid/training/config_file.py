@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, Union
 
 import yaml
 
+from genreid.data.whole_file import write_whole
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -65,9 +67,7 @@ def save_config(path: Path, config: "DataclassInstance") -> None:
         config: An instance of a (nested) config dataclass.
     """
     text = yaml.safe_dump(config_to_dict(config), sort_keys=False, allow_unicode=True, width=110)
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, text)
 
 
 def load_config(path: Path, config_type: type[ConfigT]) -> ConfigT:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from torch import nn
 
-from genreid.training.checkpoint import load_newest
-from genreid.training.run_folder import has_dgnet, load_appearance, load_reid_network
+from genreid.training.checkpoint import checkpoint_beside, load_newest
+from genreid.training.loop import Stage, differences
+from genreid.training.trained_networks import has_dgnet, load_appearance, load_reid_network
 
 
-def take_over_stage(other: Path, run: Path, stage: str) -> None:
+def take_over_stage(other: Path, run: Path, stage: Stage, option: str) -> None:
     """Copy a finished stage of another run, so that this run folder stands alone.
 
     A run that has the stage already keeps its own.
@@ -17,23 +18,54 @@ def take_over_stage(other: Path, run: Path, stage: str) -> None:
     Args:
         other: Run folder to take it from.
         run: Run folder to put it into.
-        stage: Name of the stage, such as `identity`.
+        stage: The stage, as it would be run here.
+        option: The option that named the other run, for errors.
 
     Raises:
-        ValueError: If that run has not finished this stage.
+        ValueError: If that run has not finished this stage, or its stage is of other data or settings.
     """
-    folder = run / "checkpoints" / stage
-    if load_newest(folder) is not None:
-        return
-    found = load_newest(other / "checkpoints" / stage)
-    if found is None or not found.state.finished:
-        msg = f"{other} has no finished stage {stage!r} to take over; finish that run first"
+    lines = _would_not_fit(other, run, stage)
+    if lines is None:
+        msg = f"{option} {other} has no finished stage {stage.name!r} to take over; finish that run first"
         raise ValueError(msg)
+    if lines:
+        msg = (
+            f"{option} {other}: its stage {stage.name!r} is of other data or settings:\n{lines}\n"
+            f"give the same ones here, or leave {option} out"
+        )
+        raise ValueError(msg)
+    _copy(other, run, stage)
+
+
+def take_over_if_it_fits(other: Path, run: Path, stage: Stage) -> None:
+    """Copy a stage of another run if it is finished and just what this run would make.
+
+    Args:
+        other: Run folder to take it from.
+        run: Run folder to put it into.
+        stage: The stage, as it would be run here.
+    """
+    if _would_not_fit(other, run, stage) == "":
+        _copy(other, run, stage)
+
+
+def _would_not_fit(other: Path, run: Path, stage: Stage) -> str | None:
+    """Say in what another run's stage is not this one; None: it is not finished there."""
+    if load_newest(run / "checkpoints" / stage.name) is not None:
+        return ""
+    found = load_newest(other / "checkpoints" / stage.name)
+    return differences(stage, found) if found is not None and found.state.finished else None
+
+
+def _copy(other: Path, run: Path, stage: Stage) -> None:
+    """Copy another run's newest checkpoint of a stage, if this run has none."""
+    if load_newest(run / "checkpoints" / stage.name) is not None:
+        return
+    found = load_newest(other / "checkpoints" / stage.name)
+    assert found is not None, stage.name
     name = f"{found.state.step:08d}"
-    draft = folder / f".draft-{name}"
-    shutil.rmtree(draft, ignore_errors=True)
-    shutil.copytree(other / "checkpoints" / stage / name, draft)
-    draft.rename(folder / name)
+    with checkpoint_beside(run / "checkpoints" / stage.name / name) as draft:
+        shutil.copytree(other / "checkpoints" / stage.name / name, draft, dirs_exist_ok=True)
 
 
 def start_backbone_from(backbone: nn.Module, run: Path, stage: str | None = None) -> None:

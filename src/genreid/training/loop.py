@@ -37,6 +37,10 @@ from genreid.training.run_log import RunLog
 logger = logging.getLogger(__name__)
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
+_START_ANEW = (
+    "A run keeps its settings: start anew in another --out, with --precision fp32 or a smaller learning "
+    "rate; finished stages are taken over by `adapt --pretrained RUN` and `train dgnet --teacher-run RUN`"
+)
 LOG_EVERY = 20
 """Steps between two looks at the loss terms: each look makes the host wait for the device."""
 
@@ -155,7 +159,8 @@ def run_stage(stage: Stage, session: Session, log: RunLog) -> bool:
         True if the stage is finished, False if the session has to stop before.
 
     Raises:
-        FloatingPointError: If a loss term is not finite; the message names step, terms and last checkpoint.
+        FloatingPointError: If a loss term or a weight is not finite; the message names step, terms and last
+            checkpoint.
     """
     folder = session.run / "checkpoints" / stage.name
     first = step = saved = _restore(stage, folder)
@@ -229,7 +234,19 @@ def _restore(stage: Stage, folder: Path) -> int:
 
 
 def _save(stage: Stage, step: int, folder: Path) -> int:
-    """Write a checkpoint and return its step."""
+    """Write a checkpoint and return its step; weights that are not finite are not kept."""
+    values = [
+        value
+        for network in stage.networks.values()
+        for value in network.state_dict().values()
+        if value.is_floating_point()
+    ]
+    if not torch.stack([value.isfinite().all() for value in values]).all():
+        msg = (
+            f"stage {stage.name}: weights are not finite after step {step - 1}, though its losses were; the "
+            f"last good checkpoint is the newest in {folder}. {_START_ANEW}"
+        )
+        raise FloatingPointError(msg)
     state = CheckpointState(stage.name, step, stage.iterations, dict(stage.facts))
     save_checkpoint(folder, state, stage.networks, stage.optimizers)
     return step
@@ -244,8 +261,7 @@ def _read(pending: list[Mapping[str, Tensor]], stage: str, step: int, folder: Pa
             terms = ", ".join(f"{name} {value:g}" for name, value in line.items())
             msg = (
                 f"stage {stage}: a loss is not finite at step {step - len(pending) + row} ({terms}); the "
-                f"last good checkpoint is the newest in {folder}. Try --precision fp32 or a smaller "
-                "learning rate"
+                f"last good checkpoint is the newest in {folder}. {_START_ANEW}"
             )
             raise FloatingPointError(msg)
     # a term may be there in some of the steps only: its ramp began, or it is computed now and then

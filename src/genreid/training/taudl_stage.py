@@ -19,9 +19,9 @@ from genreid.training.config_file import config_to_dict
 from genreid.training.loop import Stage, seed_everything
 from genreid.training.optimizers import make_adam
 from genreid.training.precision import Compute
-from genreid.training.run_folder import TAUDL_USES
 from genreid.training.taudl_config import TaudlTraining
 from genreid.training.taudl_step import TaudlSetup, taudl_step
+from genreid.training.trained_networks import TAUDL_USES
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def taudl_stage(bench: TaudlBench) -> Stage:
         ValueError: If cameras are unknown or too few, nobody is labelled, or the batch is too small.
     """
     config, compute = bench.config, bench.compute
-    tracklets = _expect_tracklets(bench)
+    tracklets = expect_tracklets(bench.images, bench.pids, config)
     cameras = len(tracklets.counts)
     each = config.batch // (cameras * config.images)
     logger.warning("TAUDL uses %s: %d tracklets of %d cameras", TAUDL_USES, sum(tracklets.counts), cameras)
@@ -106,13 +106,22 @@ def taudl_facts(bench: TaudlBench, tracklets: Tracklets) -> dict[str, Any]:
     }
 
 
-def _expect_tracklets(bench: TaudlBench) -> Tracklets:
-    """Gather the tracklets, or say why there is nothing to associate."""
-    if UNKNOWN_CAMID in bench.images.classes:
+def expect_tracklets(images: ImageSet, pids: Tensor, config: TaudlTraining) -> Tracklets:
+    """Gather the tracklets of a target.
+
+    Args:
+        images: The target's images, classified by camera.
+        pids: [N] int64 person of each.
+        config: Settings.
+
+    Raises:
+        ValueError: If cameras are unknown or too few, nobody is labelled, or the batch is too small.
+    """
+    if UNKNOWN_CAMID in images.classes:
         msg = "TAUDL needs the camera of every image, and some are unknown; --then cluster does without"
         raise ValueError(msg)
-    tracklets = Tracklets.of(bench.pids, bench.images.labels, bench.images.usable)
-    cameras, config = len(tracklets.counts), bench.config
+    tracklets = Tracklets.of(pids, images.labels, images.usable)
+    cameras = len(tracklets.counts)
     if cameras < 2:
         msg = (
             f"TAUDL associates people across cameras: labelled people in two are needed, got {cameras}; "

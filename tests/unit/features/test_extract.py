@@ -246,7 +246,7 @@ def test_embedder_marks_what_it_cannot_read(
     embeddings = Embedder.from_run(run, EXACT)([path, Path("nowhere.jpg"), path])
     assert np.isnan(embeddings[1]).all()
     np.testing.assert_allclose(embeddings[0], embeddings[2], atol=1e-6)
-    assert "picture 1 (nowhere.jpg) gets NaN as its embedding: no such file" in caplog.text
+    assert "picture 1 gets NaN as its embedding: nowhere.jpg cannot be read: no such file" in caplog.text
 
 
 def test_embedder_of_nothing(run: Path) -> None:

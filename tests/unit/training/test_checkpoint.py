@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from safetensors import SafetensorError
+from torch import Tensor, nn
 
 from genreid.models.crgan import CameraDiscriminator, CameraDiscriminatorConfig
 from genreid.training.checkpoint import (
@@ -111,7 +112,7 @@ def test_learning_rates_are_not_restored(tmp_path: Path) -> None:
 
 def test_the_newest_three_are_kept(tmp_path: Path) -> None:
     trained = Trained(1)
-    for step in (5, 900, 1000, 20, 10_000_000):
+    for step in (5, 20, 900, 1000, 10_000_000):
         trained.save(tmp_path, step)
     assert KEPT == 3
     assert [folder.name for folder in checkpoint_folders(tmp_path)] == ["10000000", "00001000", "00000900"]
@@ -191,7 +192,43 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
     assert found is not None
     assert found.state.step == 10
     assert f"checkpoint {newest} is damaged" in caplog.text
-    assert "the checkpoint before it is used" in caplog.text
+    assert "the one before it is used" in caplog.text
+
+
+def test_when_all_are_damaged_training_begins_anew_and_its_checkpoints_stay(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained = Trained(1)
+    for step in (30, 40, 50):
+        truncate(trained.save(tmp_path, step) / "state.json")
+    with caplog.at_level(logging.WARNING):
+        assert load_newest(tmp_path) is None
+    assert "no other is left" in caplog.text
+    trained.save(tmp_path, 10)
+    trained.save(tmp_path, 20)
+    assert [path.name for path in checkpoint_folders(tmp_path)] == ["00000020", "00000010"]
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = Trained(1)
+    trained.save(tmp_path, 10)
+
+    def full(_tensors: dict[str, Tensor], path: Path) -> None:
+        path.write_bytes(b"half")
+        msg = "I/O error: No space left on device (os error 28)"
+        raise SafetensorError(msg)
+
+    monkeypatch.setattr("genreid.training.checkpoint.save_file", full)
+    with pytest.raises(OSError, match=r"cannot write .*networks\.safetensors: .*No space left"):
+        trained.save(tmp_path, 20)
+    assert [path.name for path in tmp_path.iterdir()] == ["00000010"], "no draft is left"
+    assert load_newest(tmp_path) is not None
+
+
+def test_drafts_of_killed_processes_are_deleted(tmp_path: Path) -> None:
+    (tmp_path / ".draft-00000010-1").mkdir()
+    Trained(1).save(tmp_path, 20)
+    assert [path.name for path in tmp_path.iterdir()] == ["00000020"]
 
 
 def test_a_changed_file_is_named(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from genreid.training.checkpoint import checkpoint_folders, load_newest
 from genreid.training.cluster_config import ClusteringConfig
 from genreid.training.cluster_stage import ERASED, ClusterBatches, ClusterBench, cluster_stage
 from genreid.training.loop import Session, Stage, run_stage
-from genreid.training.run_folder import load_reid_network
 from genreid.training.run_log import RunLog
+from genreid.training.trained_networks import load_reid_network
 from tests.tiny_clusters import CONFIG, cluster_bench, coloured_people
 
 
@@ -134,7 +134,7 @@ def test_another_seed_ends_elsewhere(whole: tuple[Stage, Told, Path], tmp_path: 
 def test_without_clusters_it_ends_with_what_to_do(tmp_path: Path) -> None:
     config = replace(CONFIG, clustering=ClusteringConfig(k1=8, k2=1, eps=1e-6, min_samples=4))
     with pytest.raises(
-        ValueError, match=r"round 1 of 3: no cluster.*--cluster.clustering.eps.*Nothing was trained"
+        ValueError, match=r"round 1 of 3: no cluster.*--cluster.clustering.eps.*This stage has not begun"
     ):
         run(make_stage(cluster_bench(config)), tmp_path / "run")
     assert not checkpoint_folders(tmp_path / "run" / "checkpoints" / "cluster")

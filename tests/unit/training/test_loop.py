@@ -208,6 +208,23 @@ def test_a_loss_that_is_not_finite_stops_the_run(folder: Path, bad: int, value: 
     assert steps == ([] if bad < 20 else [20]), "no checkpoint holds the spoilt weights"
 
 
+def test_weights_that_are_not_finite_are_not_kept(folder: Path) -> None:
+    """The loss is that before the update, so the last update of all shows in the weights alone."""
+    toy = Toy(3)
+
+    def spoil(step: int) -> None:
+        if step == 2:
+            toy.optimizer.register_step_post_hook(
+                lambda *_: next(toy.network.parameters()).detach().fill_(float("nan"))
+            )
+
+    toy.before = spoil
+    with pytest.raises(FloatingPointError, match="stage toy: weights are not finite after step 2") as raised:
+        run(toy, Session(folder))
+    assert "another --out" in str(raised.value)
+    assert checkpoint_folders(folder / "checkpoints" / "toy") == []
+
+
 def test_a_term_may_be_there_in_some_steps_only(folder: Path) -> None:
     """Its ramp began between two looks, or it is computed now and then: the mean is over its own steps."""
     toy = Toy(6)

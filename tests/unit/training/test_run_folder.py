@@ -1,21 +1,14 @@
-"""A run folder: begun once, resumed with the same settings only, and read back as networks."""
+"""A run folder: begun once, resumed with the same settings only."""
 
-import json
+import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from genreid.models.backbone import BackboneConfig, build_reid_network
-from genreid.models.crgan import CutAndPaste, Generator, GeneratorConfig, Untouched
-from genreid.training.checkpoint import CheckpointState, save_checkpoint
-from genreid.training.config_file import config_to_dict, load_config, save_config
-from genreid.training.configs import AdaptConfig, FinetuningConfig, ImageConfig
-from genreid.training.run_folder import flatten, load_reid_network, load_renderer, open_run, read_job
-from tests.drawn_tensors import fill, pair
-
-BACKBONE = BackboneConfig("test_resnet", weights="none")
+from genreid.training.config_file import config_to_dict, load_config, read_yaml_mapping
+from genreid.training.run_folder import flatten, open_run, read_job
 
 
 @dataclass(frozen=True)
@@ -32,6 +25,15 @@ class Settings:
 
     iterations: int = 30
     inner: Inner = field(default_factory=Inner)
+
+
+@dataclass(frozen=True)
+class InStages:
+    """Settings of several stages."""
+
+    width: int = 8
+    stage3: Inner = field(default_factory=Inner)
+    cluster: Inner = field(default_factory=Inner)
 
 
 JOB = {"source": "a", "seed": 0, "pretrained": None}
@@ -75,6 +77,35 @@ def test_before_the_first_checkpoint_settings_may_be_mended(tmp_path: Path) -> N
     assert read_job(tmp_path / "run")["seed"] == 1
 
 
+def test_settings_of_a_stage_may_change_until_it_has_begun(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run, later = tmp_path / "run", InStages(stage3=Inner(rate=0.5), cluster=Inner(rate=0.7))
+    open_run(run, InStages(), {**JOB, "then": "none", "diagnose": False})
+    (run / "checkpoints" / "identity" / "00000020").mkdir(parents=True)
+    with caplog.at_level(logging.INFO):
+        open_run(run, later, {**JOB, "then": "cluster", "diagnose": True})
+    assert "cluster.rate: 0.7 instead of 1e-05 from now on" in caplog.text
+    assert read_yaml_mapping(run / "config.yaml") == config_to_dict(later)
+    assert read_job(run)["then"] == "cluster"
+
+    (run / "checkpoints" / "finetuning" / "00000007").mkdir(parents=True)
+    open_run(run, replace(later, cluster=Inner()), {**JOB, "then": "taudl"})
+    for changed in (replace(later, stage3=Inner()), replace(later, width=9)):
+        with pytest.raises(ValueError, match=r"stage3\.rate: 0\.5 there|width: 8 there"):
+            open_run(run, changed, {**JOB, "then": "none"})
+    (run / "checkpoints" / "taudl" / "00000001").mkdir(parents=True)
+    with pytest.raises(ValueError, match="then: taudl there, none now"):
+        open_run(run, later, {**JOB, "then": "none"})
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\x00"])
+def test_a_damaged_record_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "job.json").write_text(text)
+    with pytest.raises(ValueError, match=rf"{tmp_path}/job\.json is damaged: expected a JSON object, got"):
+        read_job(tmp_path)
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").write_bytes(b"")
     with pytest.raises(ValueError, match="is not empty and holds no run; give --out a new or empty folder"):
@@ -94,90 +125,3 @@ def test_no_run_folder(tmp_path: Path) -> None:
 
 def test_flatten() -> None:
     assert flatten({"a": 1, "b": {"c": (1, 2), "d": {"e": None}}}) == {"a": 1, "b.c": [1, 2], "b.d.e": None}
-
-
-# Networks out of a run
-
-
-def save_network(run: Path, stage: str, step: int, label: str) -> torch.nn.Module:
-    """Write the checkpoint of a re-id network as the stages do."""
-    network = fill(build_reid_network(BACKBONE, 5), label)
-    facts = {"backbone": config_to_dict(BACKBONE), "num_classes": 5, "size": [64, 32], "source": "x"}
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    state = CheckpointState(stage, step, 10, facts)
-    save_checkpoint(run / "checkpoints" / stage, state, {"identity": network}, {"identity": optimizer})
-    return network.to(memory_format=torch.channels_last).eval()  # as it is loaded, or sums come out otherwise
-
-
-def test_the_last_network_of_a_run_is_loaded(tmp_path: Path) -> None:
-    save_network(tmp_path, "identity", 10, "pretrained")
-    adapted = save_network(tmp_path, "finetuning", 10, "adapted")
-    loaded = load_reid_network(tmp_path)
-    assert (loaded.stage, loaded.size, loaded.step) == ("adapted", (64, 32), 10)
-    assert not loaded.network.training
-    images = pair((64, 32), 2).source.float()
-    assert torch.equal(loaded.network(images).logits, adapted(images).logits)
-
-
-def test_an_earlier_network_can_be_asked_for(tmp_path: Path) -> None:
-    pretrained = save_network(tmp_path, "identity", 10, "pretrained")
-    assert load_reid_network(tmp_path).stage == "pretrained"
-    save_network(tmp_path, "finetuning", 10, "adapted")
-    loaded = load_reid_network(tmp_path, "pretrained")
-    images = pair((64, 32), 2).source.float()
-    assert torch.equal(loaded.network(images).logits, pretrained(images).logits)
-
-
-def test_an_unfinished_network_is_loaded_with_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    save_network(tmp_path, "identity", 4, "pretrained")
-    assert load_reid_network(tmp_path).step == 4
-    assert "stage identity is at step 4 of 10" in caplog.text
-
-
-def test_a_network_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"holds no re-id network \(no checkpoints at all\)"):
-        load_reid_network(tmp_path)
-    save_network(tmp_path, "identity", 10, "pretrained")
-    with pytest.raises(ValueError, match=r"holds no adapted network \(pretrained\); make one with"):
-        load_reid_network(tmp_path, "adapted")
-
-
-def adapt_run(run: Path, renderer: str, *, erase: bool = False) -> Path:
-    """The part of a run of `genreid adapt` that says what its renderer is."""
-    run.mkdir()
-    config = AdaptConfig(image=ImageConfig(height=40, width=20), stage3=FinetuningConfig(erase_target=erase))
-    save_config(run / "config.yaml", config)
-    (run / "job.json").write_text(json.dumps({"renderer": renderer}))
-    return run
-
-
-@pytest.mark.parametrize("erase", [False, True])
-def test_cut_and_paste_needs_no_checkpoint(tmp_path: Path, erase: bool) -> None:
-    loaded = load_renderer(adapt_run(tmp_path / "run", "cut_paste", erase=erase))
-    assert isinstance(loaded.network, CutAndPaste)
-    assert loaded.network.erase_target == erase
-    assert (loaded.name, loaded.size) == ("cut_paste", (40, 20))
-
-
-def test_the_control_needs_no_checkpoint(tmp_path: Path) -> None:
-    assert isinstance(load_renderer(adapt_run(tmp_path / "run", "none")).network, Untouched)
-
-
-@pytest.mark.parametrize("dual", [True, False])
-def test_a_generator_comes_from_stage_two(tmp_path: Path, dual: bool) -> None:
-    run = adapt_run(tmp_path / "run", "crgan" if dual else "crgan_single")
-    with pytest.raises(ValueError, match="holds no generator yet; stage II of `genreid adapt --out"):
-        load_renderer(run)
-    config = GeneratorConfig(width=2, dual_condition=dual)
-    network = fill(Generator(config, 40, 20), "generator")
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    state = CheckpointState("rendering", 4, 4, {"generator": config_to_dict(config)})
-    save_checkpoint(
-        run / "checkpoints" / "rendering", state, {"generator": network}, {"generator": optimizer}
-    )
-    loaded = load_renderer(run)
-    assert not loaded.network.training
-    given = type(pair((40, 20)))(*(part.float() for part in pair((40, 20), 2)))
-    torch.testing.assert_close(loaded.network(given).image, network(given).image, rtol=1e-4, atol=1e-5)

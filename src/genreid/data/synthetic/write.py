@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from genreid.data.progress import progress_of
 from genreid.data.synthetic.camera import jpeg
 from genreid.data.synthetic.picture import place_of, take_picture
 from genreid.data.synthetic.plan import Planned, Synthesis, plan
+from genreid.data.whole_file import write_whole
 
 MANIFEST = "synthetic.json"
 """File in the data set's folder that says what it was made with."""
@@ -77,7 +77,7 @@ def _claim(root: Path, masks: Path, synthesis: Synthesis) -> None:
         message = f"{root} holds a data set {what}; choose an empty folder, or delete that one first"
         raise ValueError(message)
     root.mkdir(parents=True, exist_ok=True)
-    _write_whole(note, text.encode())
+    write_whole(note, text)
 
 
 def _write(root: Path, masks: Path, synthesis: Synthesis, item: Planned) -> bool:
@@ -88,8 +88,8 @@ def _write(root: Path, masks: Path, synthesis: Synthesis, item: Planned) -> bool
         return False
     picture = take_picture(synthesis.studio, item.shot)
     quality = place_of(synthesis.studio, item.shot.camid).look.quality
-    _write_whole(mask, _one_bit_png(picture.mask))
-    _write_whole(image, jpeg(picture.pixels, quality))
+    write_whole(mask, _one_bit_png(picture.mask))
+    write_whole(image, jpeg(picture.pixels, quality))
     return True
 
 
@@ -98,14 +98,3 @@ def _one_bit_png(mask: NDArray[np.uint8]) -> bytes:
     encoded = io.BytesIO()
     Image.fromarray(mask != 0).save(encoded, format="PNG")
     return encoded.getvalue()
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file beside its place in a folder that is there, and rename it: nobody sees half of it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise

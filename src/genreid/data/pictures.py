@@ -8,12 +8,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from genreid.data.decode import UnreadableImageError, decode, read_image
+from genreid.data.decode import UnreadableImageError, decode, read_image, resized, upright_rgb
 
 Picture = Path | str | Image.Image | NDArray[np.uint8]
 """A file, a Pillow image, or an array uint8 [3, H, W] in RGB; of any size."""
 Pictures = Sequence[Picture] | NDArray[np.uint8] | Tensor
 """A list of pictures, each of its own size; or one array or tensor uint8 [N, 3, H, W]."""
+
+
+class UnreadablePictureError(ValueError):
+    """A file that is no picture; the message names it and says why."""
 
 
 def check_list(name: str, pictures: Pictures) -> None:
@@ -47,7 +51,7 @@ def read_pixels(picture: Picture) -> NDArray[np.uint8]:
         ValueError: If it is no picture, or its file cannot be read; names the file.
     """
     if isinstance(picture, Image.Image):
-        return np.asarray(picture.convert("RGB"))
+        return np.asarray(upright_rgb(picture))
     if isinstance(picture, str | Path):
         try:
             return read_image(Path(picture).expanduser())
@@ -64,7 +68,7 @@ def read_at_size(picture: Picture, size: tuple[int, int]) -> NDArray[np.uint8]:
         size: Height and width.
 
     Raises:
-        ValueError: If it is no picture, or its file cannot be read; names the file.
+        ValueError: If it is no picture, or its file cannot be read (`UnreadablePictureError`).
     """
     if isinstance(picture, str | Path):
         try:
@@ -74,22 +78,9 @@ def read_at_size(picture: Picture, size: tuple[int, int]) -> NDArray[np.uint8]:
     return resized(Image.fromarray(read_pixels(picture)), size)
 
 
-def resized(image: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return an RGB image at a given size as uint8 [3, H, W]: bilinear with antialiasing.
-
-    Args:
-        image: Of mode RGB.
-        size: Height and width.
-    """
-    height, width = size
-    if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
-    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
-
-
-def _unreadable(picture: Path | str, error: UnreadableImageError) -> ValueError:
+def _unreadable(picture: Path | str, error: UnreadableImageError) -> UnreadablePictureError:
     """Name a file that cannot be read."""
-    return ValueError(f"{picture} cannot be read: {error}")
+    return UnreadablePictureError(f"{picture} cannot be read: {error}")
 
 
 def _checked(picture: object) -> NDArray[np.uint8]:

@@ -1,0 +1,259 @@
+"""The trained networks of a run folder, rebuilt from its checkpoints."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from genreid.models.backbone import BackboneConfig, ReidNetwork, build_reid_network
+from genreid.models.dgnet import (
+    AppearanceConfig,
+    AppearanceEncoder,
+    Decoder,
+    DecoderConfig,
+    DgnetNetworks,
+    StructureConfig,
+    StructureEncoder,
+    build_appearance_encoder,
+)
+from genreid.models.neck import NeckConfig, build_neck_network
+from genreid.training.checkpoint import Checkpoint, checkpoint_folders, load_newest
+from genreid.training.config_file import (
+    ConfigT,
+    config_from_dict,
+    config_to_dict,
+    merge_mappings,
+)
+
+logger = logging.getLogger(__name__)
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+
+STAGE_FOLDERS = {"pretrained": ("identity",), "adapted": ("taudl", "cluster", "finetuning")}
+"""`--stage` of the FEATURE OPTIONS -> the stages of training whose network it means, the last first."""
+
+TAUDL_USES = "which images of one camera show one person (no label across cameras)"
+"""What TAUDL knows of the target beyond unlabelled images; it is said wherever a figure of it stands."""
+
+APPEARANCE_STAGES = ("offline", "dgnet")
+"""Stages of training that hold an E_a, the last first."""
+
+
+@dataclass(frozen=True)
+class LoadedNetwork:
+    """A re-id network out of a run folder, in evaluation mode.
+
+    Attributes:
+        network: The network.
+        size: Height and width of the images that it was trained on.
+        stage: `pretrained` or `adapted`.
+        training: The stage of training that made it, such as `finetuning` or `cluster`.
+        step: Iterations of training that it has seen in this stage.
+    """
+
+    network: ReidNetwork
+    size: tuple[int, int]
+    stage: str
+    training: str
+    step: int
+
+
+@dataclass(frozen=True)
+class LoadedAppearance:
+    """DG-Net's re-id network, which is E_a, out of a run folder, in evaluation mode.
+
+    Attributes:
+        network: E_a.
+        size: Height and width of the images that it was trained on.
+        stage: `dgnet`, or `offline` where a new E_a was trained on a finished generator (section 4.3).
+        step: Iterations of training that it has seen in this stage.
+    """
+
+    network: AppearanceEncoder
+    size: tuple[int, int]
+    stage: str
+    step: int
+
+
+@dataclass(frozen=True)
+class LoadedDgnet:
+    """DG-Net's generating networks out of a run folder, in evaluation mode.
+
+    Attributes:
+        networks: E_a, E_s and G, trained together.
+        size: Height and width of the images that they were trained on.
+        step: Iterations of training that they have seen.
+    """
+
+    networks: DgnetNetworks
+    size: tuple[int, int]
+    step: int
+
+
+def load_reid_network(run: Path, stage: str | None = None) -> LoadedNetwork:
+    """Load a re-id network from a run folder.
+
+    Args:
+        run: The run folder.
+        stage: `pretrained`, `adapted`, or None for the last that exists.
+
+    Raises:
+        ValueError: If there is no such network; the message says what is there.
+    """
+    for name in ("adapted", "pretrained") if stage is None else (stage,):
+        for folder in STAGE_FOLDERS[name]:
+            checkpoint = load_newest(run / "checkpoints" / folder)
+            if checkpoint is not None:
+                network = rebuild_reid_network(checkpoint)
+                if folder == "taudl":
+                    logger.warning("%s: trained with TAUDL, which uses %s", run, TAUDL_USES)
+                return LoadedNetwork(network, size_of(checkpoint), name, folder, checkpoint.state.step)
+    known = [
+        name
+        for name, folders in STAGE_FOLDERS.items()
+        if any((run / "checkpoints" / folder).exists() for folder in folders)
+    ]
+    remedy = "make one with `genreid train baseline` or `genreid adapt`"
+    if has_dgnet(run):
+        remedy = "leave out --stage for DG-Net's own network"
+    msg = (
+        f"{run} holds no {stage or 're-id'} network ({', '.join(known) or 'no checkpoints at all'}); {remedy}"
+    )
+    raise ValueError(msg)
+
+
+def rebuild_reid_network(checkpoint: Checkpoint) -> ReidNetwork:
+    """Build the re-id network of a checkpoint and load its weights.
+
+    Args:
+        checkpoint: Of stage `identity`, `finetuning`, `cluster` or `taudl`.
+
+    Returns:
+        The network in evaluation mode, channels last.
+    """
+    facts = checkpoint.state.facts
+    warn_unless_finished(checkpoint)
+    config = config_of(BackboneConfig(), {**facts["backbone"], "weights": "none"})
+    if "neck" in facts:
+        network: ReidNetwork = build_neck_network(config, config_of(NeckConfig(), facts["neck"]))
+    else:
+        network = build_reid_network(config, facts["num_classes"])
+    network.load_state_dict(checkpoint.network("identity"))
+    return network.to(memory_format=torch.channels_last).eval()
+
+
+def has_dgnet(run: Path) -> bool:
+    """Tell whether DG-Net, beyond its teacher, was trained in a run folder.
+
+    Args:
+        run: The run folder; it need not exist.
+    """
+    return bool(checkpoint_folders(run / "checkpoints" / "dgnet"))
+
+
+def load_dgnet(run: Path) -> LoadedDgnet:
+    """Load DG-Net's E_a, E_s and G, as they were trained together.
+
+    Args:
+        run: Folder of `genreid train dgnet`.
+
+    Raises:
+        ValueError: If the run holds none; says what to type.
+    """
+    checkpoint = load_newest(run / "checkpoints" / "dgnet")
+    if checkpoint is None:
+        raise _no_dgnet(run)
+    warn_unless_finished(checkpoint)
+    facts = checkpoint.state.facts
+    appearance = _rebuild_appearance(checkpoint)
+    structure = StructureEncoder(config_of(StructureConfig(), facts["structure"]))
+    decoder = Decoder(
+        config_of(DecoderConfig(), facts["decoder"]), structure.out_channels, appearance.feature_channels
+    )
+    structure.load_state_dict(checkpoint.network("structure"))
+    decoder.load_state_dict(checkpoint.network("decoder"))
+    networks = DgnetNetworks(appearance, ready(structure), ready(decoder))
+    return LoadedDgnet(networks, size_of(checkpoint), checkpoint.state.step)
+
+
+def load_appearance(run: Path) -> LoadedAppearance:
+    """Load the E_a that a DG-Net run recognises people with: of offline feeding where there is one.
+
+    Args:
+        run: Folder of `genreid train dgnet`.
+
+    Raises:
+        ValueError: If the run holds none; says what to type.
+    """
+    for stage in APPEARANCE_STAGES:
+        checkpoint = load_newest(run / "checkpoints" / stage)
+        if checkpoint is not None:
+            warn_unless_finished(checkpoint)
+            network = _rebuild_appearance(checkpoint)
+            return LoadedAppearance(network, size_of(checkpoint), stage, checkpoint.state.step)
+    raise _no_dgnet(run)
+
+
+def _no_dgnet(run: Path) -> ValueError:
+    """Say that a run holds no DG-Net, and what it holds."""
+    known = sorted(path.parent.name for path in (run / "checkpoints").glob("*/[0-9]*"))
+    stages = ", ".join(dict.fromkeys(known)) or "no checkpoints at all"
+    return ValueError(
+        f"{run} holds no DG-Net ({stages}); make one with `genreid train dgnet --data DIR --out {run}`"
+    )
+
+
+def _rebuild_appearance(checkpoint: Checkpoint) -> AppearanceEncoder:
+    """Build the E_a of a checkpoint and load its weights; in evaluation mode, channels last."""
+    facts = checkpoint.state.facts
+    described = merge_mappings(facts["appearance"], {"backbone": {"weights": "none"}})
+    network = build_appearance_encoder(config_of(AppearanceConfig(), described), facts["num_classes"])
+    network.load_state_dict(checkpoint.network("appearance"))
+    return ready(network)
+
+
+def config_of(defaults: ConfigT, facts: Mapping[str, Any], source: str = "checkpoint") -> ConfigT:
+    """Return a configuration that a checkpoint or a file describes; what it does not know has its default.
+
+    Args:
+        defaults: Defaults.
+        facts: What is described.
+        source: What error messages call it.
+
+    Raises:
+        ValueError: If a key is unknown or a value does not fit.
+    """
+    return config_from_dict(type(defaults), merge_mappings(config_to_dict(defaults), facts), source=source)
+
+
+def ready(network: NetworkT) -> NetworkT:
+    """Return a network in evaluation mode, channels last.
+
+    Args:
+        network: It is changed in place.
+    """
+    return network.to(memory_format=torch.channels_last).eval()
+
+
+def warn_unless_finished(checkpoint: Checkpoint) -> None:
+    """Warn of a checkpoint from the middle of its stage.
+
+    Args:
+        checkpoint: That which is used.
+    """
+    state = checkpoint.state
+    if not state.finished:
+        logger.warning("stage %s is at step %d of %d", state.stage, state.step, state.iterations)
+
+
+def size_of(checkpoint: Checkpoint) -> tuple[int, int]:
+    """Return height and width of the images that a checkpoint was made with.
+
+    Args:
+        checkpoint: Of any stage.
+    """
+    height, width = checkpoint.state.facts["size"]
+    return int(height), int(width)

@@ -1,0 +1,55 @@
+"""What makes a run's renderings, rebuilt from its folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from genreid.models.crgan import CutAndPaste, Generator, GeneratorConfig, Untouched
+from genreid.training.checkpoint import load_newest
+from genreid.training.config_file import read_yaml_mapping
+from genreid.training.configs import AdaptConfig
+from genreid.training.run_folder import read_job
+from genreid.training.trained_networks import config_of, ready, size_of, warn_unless_finished
+
+
+@dataclass(frozen=True)
+class LoadedRenderer:
+    """A renderer out of a run folder, in evaluation mode.
+
+    Attributes:
+        network: Takes a `ConditionPair`, gives a `Rendering`.
+        size: Height and width of the images.
+        name: `crgan`, `crgan_single`, `cut_paste` or `none`.
+    """
+
+    network: nn.Module
+    size: tuple[int, int]
+    name: str
+
+
+def load_renderer(run: Path) -> LoadedRenderer:
+    """Load what made stage III's images from a run folder.
+
+    Args:
+        run: The run folder of `genreid adapt`.
+
+    Raises:
+        ValueError: If the run has no renderer yet.
+    """
+    name = str(read_job(run).get("renderer", "crgan"))
+    if name in {"cut_paste", "none"}:
+        path = run / "config.yaml"
+        config = config_of(AdaptConfig(), read_yaml_mapping(path), source=str(path))
+        erase = config.stage3.erase_target
+        network = CutAndPaste(erase_target=erase) if name == "cut_paste" else Untouched()
+        return LoadedRenderer(network, config.image.size, name)
+    checkpoint = load_newest(run / "checkpoints" / "rendering")
+    if checkpoint is None:
+        msg = f"{run} holds no generator yet; stage II of `genreid adapt --out {run}` makes it"
+        raise ValueError(msg)
+    warn_unless_finished(checkpoint)
+    size = size_of(checkpoint)
+    generator = Generator(config_of(GeneratorConfig(), checkpoint.state.facts["generator"]), *size)
+    generator.load_state_dict(checkpoint.network("generator"))
+    return LoadedRenderer(ready(generator), size, name)

@@ -1,0 +1,70 @@
+"""One process at work on a run folder."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from genreid.training.precision import Compute, choose_compute
+from genreid.training.run_folder import read_job
+from genreid.training.run_options import RunOptions
+from genreid.training.work import work_on
+
+COMPUTE: Compute = choose_compute("cpu", "fp32")
+OPTIONS = RunOptions(recipe="compact", seed=3, max_minutes=2.0)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Options of a command."""
+
+    out: Path
+    data: str = "x"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A configuration."""
+
+    iterations: int = 3
+
+
+def test_a_run_is_opened_and_its_log_with_it(tmp_path: Path) -> None:
+    run = tmp_path / "deep" / "run"
+    with work_on(Asked(run), OPTIONS, Settings(), COMPUTE) as work:
+        assert (work.session.run, work.session.seed, work.session.max_minutes) == (run, 3, 2.0)
+        work.log.write("toy", 1, {"loss": 0.5})
+    asked = {"data": "x", "seed": 3, "holdout": 0, "precision": "fp32"}
+    assert {name: read_job(run)[name] for name in asked} == asked
+    assert '"loss": 0.5' in (run / "metrics.jsonl").read_text()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
+def test_another_process_is_refused_while_one_works(tmp_path: Path) -> None:
+    second = work_on(Asked(tmp_path), OPTIONS, Settings(), COMPUTE)
+    words = f"{tmp_path}: another process works on this run; wait for it"
+    with work_on(Asked(tmp_path), OPTIONS, Settings(), COMPUTE), pytest.raises(ValueError, match=words):
+        second.__enter__()
+    with work_on(Asked(tmp_path), OPTIONS, Settings(), COMPUTE):
+        pass  # free again
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
+def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
+    program = (
+        "import fcntl, os, sys\n"
+        "fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
+    with work_on(Asked(tmp_path), OPTIONS, Settings(), COMPUTE):
+        pass
+
+
+def test_several_processes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match=r"WORLD_SIZE is 2: .* start the command once, without torchrun"):
+        work_on(Asked(tmp_path / "run"), OPTIONS, Settings(), COMPUTE).__enter__()
+    assert not (tmp_path / "run").exists()
