@@ -5,14 +5,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from genreid.pipelines.row_file import (
-    RowFile,
-    grouped_rows,
-    read_grouped,
-    read_rows,
-    recipe_changes,
-    stale_reason,
-)
+from benchmarks.grouped_rows import grouped_rows, read_grouped
+from genreid.pipelines.row_file import RowFile, read_rows
+from genreid.pipelines.row_state import recipe_changes, stale_reason
 from genreid.recipes.reproduce import ROWS, Row
 
 ROOT = Path(__file__).parents[1]
@@ -23,8 +18,10 @@ Made by `python -m benchmarks.results_table`; not edited by hand. Percent, singl
 papers' mAP is compared with our mAP trapezoid, the form of their code. In brackets: 95 % bootstrap interval
 over queries, of one seed. A gain is judged over our own controls with the same recipe, never against the
 paper's absolute figures; of several controls, the one with the smallest gain is shown. A row is *stale* if
-the code that trained or ranked it, or its recipe, has changed since it was made. Minutes are of the clock,
-masks apart, with whatever else the machine did. How to make one: [docs/reproduce.md](../docs/reproduce.md).
+the code that trained or ranked it, or its recipe, has changed since it was made, unless both versions were
+seen to give the same networks bit for bit (`same_outcome.json`, by `python -m benchmarks.same_outcome`).
+Minutes are of the clock, masks apart, with whatever else the machine did. How to make one:
+[docs/reproduce.md](../docs/reproduce.md).
 """
 GROUPED_WORDS = """Made before rows had files of their own, by the commands of `benchmarks/*_rows.py`: they
 are marked by the commit of the last one, and no fingerprint says whether the code has changed since. All

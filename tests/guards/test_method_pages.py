@@ -130,3 +130,32 @@ def test_every_point_on_which_the_papers_text_differs_is_on_the_page() -> None:
     assert different <= listed, f"docs/methods/dgnet.md says nothing of {sorted(different - listed)}"
     weights = {name for name in true["published"] if name.startswith("training.weights.")}
     assert weights <= listed, f"docs/methods/dgnet.md says nothing of {sorted(weights - listed)}"
+
+
+# Tags of facts
+
+FACTS = ROOT / "docs" / "methods" / "facts.md"
+TAG = re.compile(r"\bspec(?:/| )?(?:[a-z-]+(?:\.md)?)? ((?:[A-H]\d+(?:-[A-H]?\d+)?(?:, )?)+)")
+
+
+def tags_in(text: str) -> set[str]:
+    """Tags such as F8 that a text refers to as `spec F8`; F2-F5 are four."""
+    found = set()
+    for group in TAG.findall(text):
+        for first, last in re.findall(r"([A-H]\d+)(?:-[A-H]?(\d+))?", group):
+            end = int(last or first[1:])
+            found |= {f"{first[0]}{number}" for number in range(int(first[1:]), end + 1)}
+    return found
+
+
+def test_tags_are_recognised() -> None:
+    assert tags_in("(spec dg-net F2-F4, F9), spec/cr-gan.md A1-A2; spec G2") == {
+        *("F2", "F3", "F4", "F9", "A1", "A2", "G2")
+    }
+
+
+def test_every_tag_that_the_package_names_is_told_of() -> None:
+    named = {tag for path in PACKAGE.rglob("*.py") for tag in tags_in(path.read_text(encoding="utf-8"))}
+    told = set(re.findall(r"^\| ([A-H]\d+) \|", FACTS.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    assert len(named) > 40, "the tags are not recognised"
+    assert named <= told, f"docs/methods/facts.md says nothing of {sorted(named - told)}"

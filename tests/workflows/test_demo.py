@@ -1,5 +1,6 @@
 """`genreid demo` as a user types it, a few iterations long: every run, every row, the table, the report."""
 
+import json
 import logging
 import re
 from collections.abc import Iterator
@@ -49,8 +50,12 @@ def test_a_demo_ends_with_a_table_and_a_report(tmp_path: Path, capsys: pytest.Ca
     # once more: nothing is drawn, trained or evaluated again
     before = files(out)
     (out / "report.html").unlink()
-    assert main(words) == 0
+    assert main([*words, "--json"]) == 0
     assert files(out) == before
+    answer = json.loads(capsys.readouterr().out)
+    assert [(row["on"], row["row"]) for row in answer["rows"]] == [(row.domain, row.name) for row in ROWS]
+    assert answer["rows"][-1]["mAP"] == figures["mAP"]
+    assert answer["report"] == str(out / "report.html")
     assert (out / "report.html").is_file()
 
     # another seed does not go into the same folder

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from genreid.cli.mask import main
+from genreid.data.load import load_dataset
 from genreid.masks import read_mask
 from tests.drawn_datasets import draw_market1501
 
@@ -87,6 +88,8 @@ def test_any_folder_of_images_will_do_and_may_hold_its_masks(
     capsys.readouterr()
     assert main([*options, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["coverage"]["images"] == 1
+    train = load_dataset(tmp_path / "crops", format="folder").train
+    assert [sample.path for sample in train] == [folder / first.name], "masks are no crops"
 
 
 def test_a_pattern_is_passed_on(people: Path, capsys: pytest.CaptureFixture[str]) -> None:

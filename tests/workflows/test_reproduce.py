@@ -16,7 +16,8 @@ from PIL import Image
 
 from benchmarks import results_readme
 from genreid.cli.main import main
-from genreid.pipelines.row_file import read_rows, recipe_changes, stale_reason
+from genreid.pipelines.row_file import read_rows
+from genreid.pipelines.row_state import read_trials, recipe_changes, stale_reason
 from genreid.recipes.crgan import compact
 from genreid.recipes.reproduce import ROWS
 from genreid.training.config_file import config_to_dict
@@ -301,6 +302,24 @@ def test_a_row_of_this_code_is_current_and_one_of_older_code_stale(
         page = results_readme.page(results)
         assert f"| `{PAIR}/crgan_lmp` | 56.0 / 33.3 |" in page
         assert state in page
+
+
+def test_code_with_the_same_outcome_does_not_make_a_row_stale(
+    tmp_path: Path, crgan_lmp: dict[str, Any]
+) -> None:
+    path = tmp_path / "results" / "crgan" / "pair" / "row.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({**crgan_lmp, "code": "before"}))
+    (file,) = read_rows(tmp_path / "results")
+    assert stale_reason(file) == "code of the evaluation changed since"
+    for kind, reason in (
+        ("dgnet evaluation", "code of the evaluation changed since"),
+        ("crgan evaluation", ""),
+    ):
+        trial = {"commit": "x", "codes": {kind: ["before", crgan_lmp["code"]]}}
+        (tmp_path / "results" / "same_outcome.json").write_text(json.dumps([trial]))
+        read_trials.cache_clear()
+        assert stale_reason(file) == reason
 
 
 def test_a_run_that_other_code_trained_makes_its_rows_stale(world: World, crgan_lmp: dict[str, Any]) -> None:

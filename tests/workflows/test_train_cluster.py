@@ -201,6 +201,21 @@ def test_adapt_goes_on_with_clusters(world: World, tmp_path: Path) -> None:
     assert "--then cluster, got --then none" in useless.err
 
 
+def test_a_failed_first_clustering_can_be_mended_in_the_same_run(world: World, tmp_path: Path) -> None:
+    words = adapt_words(world, tmp_path / "run")
+    assert genreid(*words).code == 0, "the paper's three stages, and a look at them"
+    none = ["--cluster.clustering.eps", "0.000001", "--cluster.clustering.k2", "1"]
+    failed = genreid(*words, "--then", "cluster", *none)
+    assert failed.code == 2
+    assert "then: cluster instead of none from now on" in failed.err
+    assert "try a larger --cluster.clustering.eps" in failed.err
+    assert "This stage has not begun" in failed.err
+    mended = genreid(*words, "--then", "cluster")
+    assert mended.code == 0, mended.err
+    stages_seen = list(dict.fromkeys(line["stage"] for line in metrics(tmp_path / "run")))
+    assert stages_seen == ["identity", "finetuning", "cluster_rounds", "cluster"]
+
+
 TAUDL = ["--taudl.iterations", "3", "--taudl.batch", "24", "--taudl.neck.width", "16"]
 
 
@@ -209,6 +224,14 @@ def test_adapt_goes_on_with_tracklets(world: World, tmp_path: Path) -> None:
     assert answer.code == 0, answer.err
     assert "TAUDL uses which images of one camera show one person" in answer.err
     assert [line["stage"] for line in metrics(tmp_path / "run")] == ["identity", "finetuning", "taudl"]
+
+
+def test_what_tracklets_need_is_asked_for_before_stage_one(world: World, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    answer = genreid(*adapt_words(world, run), "--then", "taudl", *TAUDL, "--taudl.batch", "4")
+    assert answer.code == 2
+    assert "taudl.batch 4 holds no tracklet of 4 images for each of 3 cameras" in answer.err
+    assert not (run / "checkpoints").exists()
 
 
 def test_taudl_alone_says_what_it_uses(world: World, whole: Path, tmp_path: Path) -> None:
@@ -229,5 +252,8 @@ def test_taudl_alone_says_what_it_uses(world: World, whole: Path, tmp_path: Path
     assert evaluated.code == 0, evaluated.err
     assert "which images of one camera show one person" in evaluated.err
     assert 0 <= json.loads(evaluated.out)["rank1"] <= 1
+    assert "which images of one camera show one person" in json.loads(evaluated.out)["uses"]
+    (record,) = (run / "evaluations").glob("*.json")
+    assert record.stem.endswith("-adapted-taudl")
     with pytest.raises(SystemExit):
         genreid("train", "taudl", "--help")

@@ -1,6 +1,7 @@
 """`genreid demo`: both methods and their controls on drawn people, with a table and a report at the end."""
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +36,10 @@ def main(argv: Sequence[str]) -> int:
     result = run_demo(DemoJob(out, run), RECIPES[options.recipe]())
     if result.outcome is not Outcome.FINISHED:
         return EXIT_INTERRUPTED
-    _print(result)
+    if options.json:
+        sys.stdout.write(json.dumps(_as_json(result), indent=2) + "\n")
+    else:
+        _print(result)
     return 0
 
 
@@ -60,7 +64,14 @@ def _arguments() -> argparse.ArgumentParser:
         default="demo",
         help="tiny: a few iterations, to try the machinery; its figures mean nothing (default: demo)",
     )
+    add("--json", action="store_true", help="print the table as JSON, shares as fractions")
     return parser
+
+
+def _as_json(result: "DemoResult") -> dict[str, object]:
+    """Return the table's rows, shares as fractions, and where the report is."""
+    rows = [{"on": row.domain, "row": row.name, "what": row.what, **figures} for row, figures in result.rows]
+    return {"rows": rows, "report": str(result.report)}
 
 
 def _print(result: "DemoResult") -> None:

@@ -13,7 +13,7 @@ VERBS = {
     "demo": "both methods on drawn people in some minutes, with a table and a report",
     "data": "check a data set: counts, cameras, what is unreadable or misnamed",
     "mask": "make person masks for every image of a folder",
-    "train": "train a network on labelled images",
+    "train": "train a network on the images of one data set",
     "adapt": "adapt a network from a labelled source to an unlabelled target (CR-GAN)",
     "generate": "make pictures with a trained network",
     "extract": "turn the images of a data set into embeddings",
@@ -23,6 +23,10 @@ VERBS = {
 }
 """Verb -> what it does, in the order of the work; `genreid.cli.VERB` holds its `main(argv) -> int`."""
 
+_SMALLER = (
+    "What was saved stays. Type a smaller batch (`genreid VERB --help` lists it, such as --stage2.batch N, "
+    "--training.batch N or --batch-size N), in a new --out where training has begun; or --device cpu"
+)
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 
@@ -79,6 +83,10 @@ def _run(verb: str, argv: list[str]) -> int:
         if debug:
             raise
         return _refuse(str(error) or type(error).__name__)
+    except RuntimeError as error:
+        if debug or type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported here
+            raise
+        return _refuse(f"{str(error).splitlines()[0]} {_SMALLER}")
 
 
 def _refuse(message: str) -> int:

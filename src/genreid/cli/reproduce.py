@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from genreid.cli.main import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
-    from genreid.pipelines.row_file import Measurement
+    from genreid.pipelines.row_state import Measurement
     from genreid.recipes.reproduce import Row
 
 COLUMNS = {"rank1": "rank-1", "mAP_trapezoid": "mAP trapezoid", "mAP": "mAP"}
@@ -155,7 +155,7 @@ def _short(name: str) -> str:
 def _list(argv: Sequence[str]) -> int:
     """Show the rows."""
     options = _list_arguments().parse_args(argv)
-    from genreid.pipelines.row_file import measurements  # noqa: PLC0415 - quick --help
+    from genreid.pipelines.row_state import measurements  # noqa: PLC0415 - quick --help
     from genreid.recipes.reproduce import rows_with  # noqa: PLC0415
 
     rows = rows_with(tuple(options.words))

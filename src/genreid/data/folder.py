@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from genreid.data.folder_table import find_table, read_table
+from genreid.data.folder_table import find_tables, read_table
 from genreid.data.listing import walk_images
 from genreid.data.numbering import SPLIT_NAMES, Entry, Tree, numbered_dataset
 from genreid.data.reader_options import ReaderOptions
@@ -38,7 +38,7 @@ class _Found(NamedTuple):
 
 def recognises(root: Path) -> bool:
     """Return whether `root` is a table, or a tree that is plain without a pattern."""
-    if find_table(root) is not None:
+    if find_tables(root):
         return True
     if not root.is_dir():
         return False
@@ -61,9 +61,13 @@ def read(root: Path, options: ReaderOptions) -> ReidDataset:
     if root.is_file() and options.pattern is not None:
         message = f"{root} is a table: its columns say who and where, so it takes no --pattern"
         raise ValueError(message)
-    table = find_table(root)
-    if table is not None and options.pattern is None:
-        return numbered_dataset(NAME, read_table(table))
+    tables = find_tables(root)
+    if len(tables) > 1 and options.pattern is None:
+        names = ", ".join(table.name for table in tables)
+        message = f"{root} holds several tables ({names}): give one of them, such as {tables[0]}"
+        raise ValueError(message)
+    if tables and options.pattern is None:
+        return numbered_dataset(NAME, read_table(tables[0]))
     found = list(_images_of(root))
     if not found:
         message = f"no images in {root}: the format {NAME} expects {EXPECTED}"
@@ -85,7 +89,9 @@ def read(root: Path, options: ReaderOptions) -> ReidDataset:
             f"which is searched in paths such as {found[0].relative!r}"
         )
         raise ValueError(message)
-    return numbered_dataset(NAME, Tree(root, entries, unmatched, [note, *_stray_note(root)]))
+    return numbered_dataset(
+        NAME, Tree(root, entries, unmatched, [note, *_stray_note(root), *_table_note(root)])
+    )
 
 
 def _images_of(root: Path) -> Iterator[_Found]:
@@ -111,6 +117,16 @@ def _stray_note(root: Path) -> list[str]:
     others = [path for path in sorted(root.iterdir()) if path.is_dir() and path not in splits]
     stray = [path.name for path in others if next(walk_images(path), None) is not None]
     return [f"not read, for they are no split (train, query, gallery): {', '.join(stray)}"] if stray else []
+
+
+def _table_note(root: Path) -> list[str]:
+    """Name tables that are not read as such, since they say nothing of identities."""
+    if root.is_file() or find_tables(root):
+        return []
+    return [
+        f"{table.name} has no column identity, so it is not read; give {table} itself to take it as it is"
+        for table in find_tables(root, ("path",))
+    ]
 
 
 def _chosen_pattern(text: str | None, relatives: list[str]) -> tuple[re.Pattern[str], str]:

@@ -10,19 +10,18 @@ COLUMNS = ("path", "identity", "camera", "split")
 DELIMITERS = ",;\t"
 
 
-def find_table(root: Path) -> Path | None:
-    """Return the table that a place is or holds; None if there is none.
+def find_tables(root: Path, columns: tuple[str, ...] = ("path", "identity")) -> list[Path]:
+    """Return the tables that a place is or holds.
 
     Args:
-        root: A file that ends in `.csv`, or a folder with exactly one such file whose header has the columns
-            `path` and `identity`.
+        root: A file that ends in `.csv`, or a folder with such files.
+        columns: What the header of one in a folder has to have.
     """
     if root.is_file():
-        return root if root.suffix.lower() == ".csv" else None
+        return [root] if root.suffix.lower() == ".csv" else []
     if not root.is_dir():
-        return None
-    fitting = [path for path in sorted(root.glob("*.csv")) if {"path", "identity"} <= set(_header(path))]
-    return fitting[0] if len(fitting) == 1 else None
+        return []
+    return [path for path in sorted(root.glob("*.csv")) if set(columns) <= set(_header(path))]
 
 
 def read_table(table: Path) -> Tree:

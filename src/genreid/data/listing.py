@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from genreid.data.mask_paths import RECORD_NAME
+
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 """Lower-case endings of names that are taken for images; other files are passed over."""
 
@@ -26,7 +28,7 @@ def walk_images(folder: Path) -> Iterator[Path]:
     """Yield the image files anywhere below `folder`, one folder after the other.
 
     Links to folders are followed, each folder once, so that a link to a folder above does no harm. Folders
-    whose name begins with a dot are passed over.
+    whose name begins with a dot are passed over, and so are folders of masks that `genreid mask` has made.
     """
     seen: set[tuple[int, int]] = set()
     for place, folders, names in os.walk(folder, followlinks=True):
@@ -35,6 +37,9 @@ def walk_images(folder: Path) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
+        if RECORD_NAME in names and Path(place) != folder:
+            folders.clear()
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(place, name) for name in sorted(names) if is_image_name(name))
 

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+RECORD_NAME = "masks.json"
+"""File in a folder of masks that says whose they are."""
+
 
 def mask_path(masks_root: Path, dataset_root: Path, image_path: Path) -> Path:
     """Return where the person mask of an image lies: the same relative path, with the suffix `.png`.
@@ -14,12 +17,11 @@ def mask_path(masks_root: Path, dataset_root: Path, image_path: Path) -> Path:
     Raises:
         ValueError: If the image does not lie below `dataset_root`.
     """
-    try:
-        relative = image_path.relative_to(dataset_root)
-    except ValueError:
+    below = image_path.is_relative_to(dataset_root)
+    if not below or ".." in image_path.relative_to(dataset_root).parts:
         message = (
             f"no mask path for {image_path}: the image is not below the data set's folder {dataset_root}. "
             "Masks keep the image's path relative to that folder."
         )
-        raise ValueError(message) from None
-    return masks_root / relative.with_suffix(".png")
+        raise ValueError(message)
+    return masks_root / image_path.relative_to(dataset_root).with_suffix(".png")

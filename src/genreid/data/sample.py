@@ -60,9 +60,10 @@ class ReidDataset:
 
     @property
     def known_people(self) -> tuple[Sample, ...]:
-        """Every image of a labelled person in any split: `--source-split all` (no junk, no distractors)."""
+        """Every image of a labelled person in any split, once: `--source-split all` (no junk or distractors)."""
         splits = (*self.train, *self.query, *self.gallery)
-        return tuple(sample for sample in splits if sample.pid not in {JUNK_PID, DISTRACTOR_PID})
+        people = (sample for sample in splits if sample.pid not in {JUNK_PID, DISTRACTOR_PID})
+        return tuple(dict.fromkeys(people))  # CUHK03's classic protocol has every test image in both
 
 
 def count_pids(samples: Iterable[Sample]) -> int:

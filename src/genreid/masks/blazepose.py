@@ -155,7 +155,7 @@ def load_blazepose(model_file: Path | None = None) -> BlazePoseParser:
     if find_spec("ai_edge_litert") is None:
         message = (
             'the parser "blazepose" needs the package ai-edge-litert, which is not installed. Type: '
-            'pip install "genreid[masks]" (or take --parser labels with masks from another tool)'
+            "pip install ai-edge-litert (or take --parser labels with masks from another tool)"
         )
         raise ValueError(message)
     if model_file is not None and not model_file.is_file():

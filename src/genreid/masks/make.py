@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from genreid.data.decode_all import usable_cores
-from genreid.data.mask_paths import mask_path
+from genreid.data.mask_paths import RECORD_NAME, mask_path
 from genreid.data.progress import progress_of
 from genreid.data.sample import Sample
 from genreid.data.whole_file import write_whole
@@ -18,7 +18,6 @@ from genreid.masks.parser import PersonParser
 from genreid.masks.processes import MaskJob, MaskOutcome, run_jobs
 
 _log = logging.getLogger(__name__)
-RECORD_NAME = "masks.json"
 """A file beside the masks that says which parser made them, and of which data set."""
 _SHOWN = 5
 

@@ -1,14 +1,13 @@
 """The result file of a row: figures, what they were made with, and in what that differs from the paper.
 
-Shares are fractions. A file is stale if the code that trained or ranked it, what the row is, or the settings
-of its recipe have changed since.
+Shares are fractions. Whether a file is still what this code would make: `row_state`.
 """
 
 import json
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,13 +18,13 @@ import torch
 
 from genreid import __version__
 from genreid.data.fingerprint import dataset_fingerprint, folder_fingerprint
+from genreid.data.mask_paths import RECORD_NAME
 from genreid.data.whole_file import sha256_of, write_whole
 from genreid.evaluation.bootstrap import FIGURES, BootstrapConfig, Interval, bootstrap, bootstrap_gain
 from genreid.features.extract import fingerprint
-from genreid.masks.make import RECORD_NAME
 from genreid.models.backbone import BackboneConfig
 from genreid.models.pretrained import PACKAGED_WEIGHTS, architecture, load_backbone_weights
-from genreid.pipelines.row_code import code_of_run, evaluation_code, training_code
+from genreid.pipelines.row_code import code_of_run, evaluation_code
 from genreid.pipelines.row_evaluation import Measured
 from genreid.pipelines.row_training import RowPlan, source_split, with_changes
 from genreid.recipes.reproduce import PAPERS_AP, PUBLISHED_SIZES, ROWS, TITLES, Row, recipes_of
@@ -41,12 +40,6 @@ from genreid.training.trained_networks import TAUDL_USES
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-GROUPED: Mapping[str, str] = {
-    "crgan-c2m-compact": "crgan/cuhk03-market1501",
-    "hybrid-c2m-compact": "crgan/cuhk03-market1501",
-    "dgnet-cuhk03np-compact": "dgnet/cuhk03",
-}
-"""Files of several rows, from before rows had files of their own -> what their rows' names begin with."""
 _DIGITS = 6
 
 
@@ -100,7 +93,7 @@ def row_content(plan: RowPlan, measured: Measured, controls: Mapping[str, Measur
         "data": _data_of(plan),
         "masks": _masks_of(plan),
         "weights": {"start": _start_of(plan), "evaluated": dict(measured.weights)},
-        "definition": _definition(row),
+        "definition": definition_of(row),
         "runs": {training.name: code_of_run(plan.folder_of(training)) for training in row.training.chain},
         "code": evaluation_code(row.paper),
         "commit": source_commit() or None,
@@ -142,61 +135,18 @@ def read_rows(folder: Path) -> tuple[RowFile, ...]:
     return tuple(sorted(found, key=lambda file: (order[file.content["row"]], file.path.name)))
 
 
-def stale_reason(file: RowFile) -> str:
-    """Say why a result file is not what this code would make.
-
-    Args:
-        file: A result file.
-
-    Returns:
-        A few words; empty: it is not stale.
-    """
-    row, content = ROWS[file.content["row"]], file.content
-    if "definition" not in content:
-        return "the file is of an older form"
-    if content["definition"] != _definition(row):
-        return "the row is another one now"
-    if content["code"] != evaluation_code(row.paper):
-        return "code of the evaluation changed since"
-    for training in row.training.chain:
-        code = content["runs"][training.name]["code"]
-        if code != training_code(training.method, row.paper):
-            return f"code of the run {training.name} {'changed since' if code else 'is not known'}"
-    return recipe_changes(row, content["recipe"], content["config"])
-
-
-def recipe_changes(row: Row, recipe: str, settings: Mapping[str, Any]) -> str:
-    """Say in which settings a recipe is not what a row was made with.
-
-    Args:
-        row: The row.
-        recipe: Name of the recipe; settings of one's own, such as `compact+1a2b3c`, are never out of date.
-        settings: What the row was made with.
-
-    Returns:
-        A few words; empty: it is the same.
-    """
-    make = recipes_of(row).get(recipe)
-    if make is None:
-        return ""
-    now, before = flatten(config_to_dict(_changed(row, make()))), flatten(settings)
-    # a setting that is newer than the row had its default then
-    changed = [name for name in now if _matters(name, row) and before.get(name, now[name]) != now[name]]
-    return f"recipe changed since: {', '.join(changed[:3])}" if changed else ""
-
-
 def _differences(plan: RowPlan) -> tuple[dict[str, Any], list[str]]:
     """Return in which settings a row differs from its paper's recipe, and all differences in words."""
     recipes, recipe = recipes_of(plan.row), plan.options.recipe
     resolved = _resolved(plan)
     ours, paper = (
         flatten(config_to_dict(resolved)),
-        flatten(config_to_dict(_changed(plan.row, recipes["paper"]()))),
+        flatten(config_to_dict(with_own_changes(plan.row, recipes["paper"]()))),
     )
     changed = {
         name: {"ours": value, "paper": paper[name]}
         for name, value in ours.items()
-        if value != paper[name] and _matters(name, plan.row)
+        if value != paper[name] and matters(name, plan.row)
     }
     title = " ".join((recipes[recipe].__doc__ or "").strip().split("\n")[0].split())
     words = [f"Recipe {recipe}: {title}"]
@@ -261,17 +211,27 @@ def _field_texts(described: type) -> Mapping[str, str]:
 
 def _resolved(plan: RowPlan) -> AdaptConfig | DgnetConfig:
     """Return a row's settings, its own changes among them."""
-    return _changed(plan.row, plan.config)
+    return with_own_changes(plan.row, plan.config)
 
 
-def _changed(row: Row, config: AdaptConfig | DgnetConfig) -> AdaptConfig | DgnetConfig:
-    """Lay a row's own changes over settings."""
+def with_own_changes(row: Row, config: AdaptConfig | DgnetConfig) -> AdaptConfig | DgnetConfig:
+    """Lay a row's own changes over settings.
+
+    Args:
+        row: The row.
+        config: Settings of its recipe.
+    """
     changes = {name: value for training in row.training.chain for name, value in training.changes.items()}
     return with_changes(config, changes)
 
 
-def _matters(name: str, row: Row) -> bool:
-    """Tell whether a setting plays a part in a row."""
+def matters(name: str, row: Row) -> bool:
+    """Tell whether a setting plays a part in a row.
+
+    Args:
+        name: Its dotted name.
+        row: The row.
+    """
     return name.startswith(row.sections)
 
 
@@ -330,8 +290,12 @@ def _masks_in(folder: Path) -> dict[str, Any]:
     return {"made_by": held.get("made_by", {}), "sha256": folder_fingerprint(folder, "*.png")}
 
 
-def _definition(row: Row) -> dict[str, Any]:
-    """Return what a row is, apart from settings and figures of the paper: JSON values."""
+def definition_of(row: Row) -> dict[str, Any]:
+    """Return what a row is, apart from settings and figures of the paper: JSON values.
+
+    Args:
+        row: The row.
+    """
     return {
         "source": row.source,
         "source_split": source_split(row) if row.paper == "crgan" else "train",
@@ -381,58 +345,3 @@ def _hardware(plan: RowPlan) -> dict[str, Any]:
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """How long a row took somewhere.
-
-    Attributes:
-        recipe: The recipe.
-        device: The GPU's name, or `cpu`.
-        minutes: Of training and evaluation.
-    """
-
-    recipe: str
-    device: str
-    minutes: float
-
-
-def measurements(folder: Path) -> Mapping[str, tuple[Measurement, ...]]:
-    """Return how long each row took, by its name.
-
-    Args:
-        folder: Where result files are.
-    """
-    found: dict[str, tuple[Measurement, ...]] = {}
-    for _, content in read_rows(folder):
-        one = Measurement(content["recipe"], content["hardware"]["device"], float(content["minutes"]))
-        found[content["row"]] = (*found.get(content["row"], ()), one)
-    for file in read_grouped(folder):
-        device, recipe = file.content["hardware"]["device"], file.content["config"]["recipe"]
-        for name, entries in grouped_rows(file).items():
-            minutes = sum(entry["minutes"] for entry in entries) / len(entries)
-            found[name] = (*found.get(name, ()), Measurement(recipe, device, round(minutes, 1)))
-    return found
-
-
-def read_grouped(folder: Path) -> tuple[RowFile, ...]:
-    """Return the result files of several rows each that know no fingerprint of the code.
-
-    Args:
-        folder: Such as `results`.
-    """
-    paths = [folder / f"{stem}.json" for stem in GROUPED]
-    return tuple(
-        RowFile(path, json.loads(path.read_text(encoding="utf-8"))) for path in paths if path.is_file()
-    )
-
-
-def grouped_rows(file: RowFile) -> Mapping[str, list[dict[str, Any]]]:
-    """Return the entries of those of its rows that `genreid reproduce` knows, by their names there.
-
-    Args:
-        file: Of `read_grouped`.
-    """
-    named = {f"{GROUPED[file.path.stem]}/{name}": row["seeds"] for name, row in file.content["rows"].items()}
-    return {name: named[name] for name in ROWS if name in named}

@@ -2,11 +2,9 @@
 
 from dataclasses import replace
 
-from genreid.models.backbone import BackboneConfig
 from genreid.recipes import crgan
-from genreid.training.configs import BaselineConfig, ImageConfig
-from genreid.training.identity_step import IdentityConfig
-from genreid.training.optimizers import SgdConfig
+from genreid.training.configs import BaselineConfig
+from genreid.training.dgnet_config import DgnetConfig
 
 
 def crgan_paper() -> BaselineConfig:
@@ -15,7 +13,7 @@ def crgan_paper() -> BaselineConfig:
 
 
 def crgan_frozen_bn() -> BaselineConfig:
-    """As crgan_paper with batch norms frozen at their ImageNet statistics, SPGAN's key to direct transfer."""
+    """As crgan_paper with batch norms' statistics frozen at ImageNet's; their weights learn (spec B6)."""
     base = crgan_paper()
     return replace(base, identity=replace(base.identity, batch_norm="frozen"))
 
@@ -35,18 +33,7 @@ def dgnet_teacher() -> BaselineConfig:
 
     60 epochs of Market-1501's 12,936 images; for other data set `--identity.iterations` to 60 * images / 8.
     """
-    return BaselineConfig(
-        image=ImageConfig(height=256, width=128),
-        backbone=BackboneConfig(last_stride=1, dropout=0.5, bottleneck=512),
-        identity=IdentityConfig(
-            iterations=97_000,
-            batch=8,
-            sgd=SgdConfig(backbone_rate=0.002, classifier_rate=0.02, drop_at=(2 / 3,)),
-            crop_padding=10,
-            crop_fill=-1.0,
-            warm_up=5 / 60,
-        ),
-    )
+    return DgnetConfig().teacher
 
 
 RECIPES = {

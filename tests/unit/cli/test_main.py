@@ -10,7 +10,7 @@ import pytest
 
 from genreid import __version__
 from genreid.cli import main as dispatcher
-from genreid.cli.main import VERBS, main
+from genreid.cli.main import _SMALLER, VERBS, main
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +72,11 @@ def test_the_verb_gets_the_rest(verb: Callable[[Callable[[list[str]], int]], Non
         (ValueError("genreid adapt needs --source"), 2, "genreid adapt needs --source\n"),
         (FileNotFoundError("no such folder: x"), 2, "genreid: no such folder: x\n"),
         (PermissionError(13, "Permission denied", "x"), 2, "genreid: [Errno 13] Permission denied: 'x'\n"),
+        (
+            type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory.\nMore than you want to know"),
+            2,
+            f"genreid: CUDA out of memory. {_SMALLER}\n",
+        ),
         (KeyboardInterrupt(), 130, "\nStopped by Ctrl-C.\n"),
     ],
 )
@@ -109,6 +114,15 @@ def test_errors_of_ours_are_not_hidden(verb: Callable[[Callable[[list[str]], int
 
     verb(run)
     with pytest.raises(AssertionError):
+        main(["data"])
+
+
+def test_other_runtime_errors_are_not_hidden(verb: Callable[[Callable[[list[str]], int]], None]) -> None:
+    def run(argv: list[str]) -> int:
+        raise RuntimeError
+
+    verb(run)
+    with pytest.raises(RuntimeError):
         main(["data"])
 
 

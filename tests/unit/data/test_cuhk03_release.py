@@ -45,6 +45,7 @@ def test_classic_protocol(release: Path, boxes: str) -> None:
     assert (len(dataset.train), len(dataset.query)) == (14, 4)
     assert f"{boxes}-" in str(dataset.root)
     assert "single-shot" in dataset.notes[-1]
+    assert len(dataset.known_people) == 18, "each test image once, though it is query and gallery"
 
 
 def test_images_are_written_exactly_and_once(release: Path, own_cache: Path) -> None:

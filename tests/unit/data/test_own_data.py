@@ -171,6 +171,23 @@ def test_tables_that_cannot_be_used(tmp_path: Path, lines: tuple[str, ...], mess
         load_dataset(write_table(tmp_path, *lines))
 
 
+def test_of_several_tables_none_is_taken_in_silence(tmp_path: Path) -> None:
+    draw_csv(tmp_path)
+    (tmp_path / "old.csv").write_text("path,identity\na.jpg,Ada\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"holds several tables \(.*old\.csv.*\): give one of them, such as"):
+        load_dataset(tmp_path)
+    assert load_dataset(tmp_path / "old.csv").train
+
+
+def test_a_table_without_identities_is_named(tmp_path: Path) -> None:
+    draw_folder_tree(tmp_path)
+    (tmp_path / "crops.csv").write_text("path,camera\ntrain/Ada/a.jpg,1\n", encoding="utf-8")
+    notes = " ".join(load_dataset(tmp_path).notes)
+    assert (
+        f"crops.csv has no column identity, so it is not read; give {tmp_path / 'crops.csv'} itself" in notes
+    )
+
+
 def test_table_that_is_no_text(tmp_path: Path) -> None:
     table = tmp_path / "people.csv"
     table.write_bytes(b"path,identity\n\xff\xfe,Ada\n")

@@ -239,6 +239,19 @@ def test_embedder_resizes_as_a_bank_does(run: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(by_path, plain_embeddings(trained_network(1), [large])[0], atol=2e-5)
 
 
+def test_embedder_turns_pictures_as_their_exif_data_say(run: Path, tmp_path: Path) -> None:
+    lying = tmp_path / "lying.png"
+    noise = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: turn by 90 degrees
+    Image.fromarray(np.rot90(noise)).save(lying, exif=exif)
+    by_path, by_image, upright = Embedder.from_run(run, EXACT)(
+        [lying, Image.open(lying), noise.transpose(2, 0, 1)]
+    )
+    np.testing.assert_array_equal(by_path, by_image)
+    np.testing.assert_array_equal(by_path, upright)
+
+
 def test_embedder_marks_what_it_cannot_read(
     run: Path, dataset: ReidDataset, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -67,7 +67,7 @@ def test_crops_of_any_shape_fit(size: tuple[int, int]) -> None:
 
 def test_a_missing_runtime_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blazepose, "find_spec", lambda _name: None)
-    with pytest.raises(ValueError, match=r'pip install "genreid\[masks\]"'):
+    with pytest.raises(ValueError, match="Type: pip install ai-edge-litert"):
         load_blazepose()
 
 

@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from genreid.data import Sample
+from genreid.data.mask_paths import RECORD_NAME
 from genreid.masks import make_masks, read_mask
-from genreid.masks.make import RECORD_NAME
 from genreid.masks.parser import Crop, PersonMask
+from genreid.masks.processes import IMAGES_A_TASK
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,28 @@ def test_masks_never_lie_on_images(root: Path) -> None:
     images = draw(root, ["1.png"])
     with pytest.raises(ValueError, match="would lie where an image is"):
         make_masks(images, root, root, BrightParser(), 1)
+
+
+def test_masks_never_lie_outside_their_folder(root: Path, tmp_path: Path) -> None:
+    draw(tmp_path, ["elsewhere/a.jpg"])
+    root.mkdir()
+    with pytest.raises(ValueError, match="is not below the data set's folder"):
+        make_masks([root / ".." / "elsewhere" / "a.jpg"], root, tmp_path / "masks", BrightParser(), 1)
+    assert not masks_in(tmp_path)
+
+
+def test_masks_can_be_stopped_and_gone_on_with(root: Path, tmp_path: Path) -> None:
+    images = draw(root, [f"{number:03d}.jpg" for number in range(3 * IMAGES_A_TASK)])
+    out, asked = tmp_path / "masks", []
+
+    def must_stop() -> bool:
+        asked.append(len(masks_in(out)))
+        return len(asked) == 2
+
+    stopped = make_masks(images, root, out, BrightParser(), 1, must_stop=must_stop)
+    assert (stopped.made, stopped.missing) == (2 * IMAGES_A_TASK, IMAGES_A_TASK)
+    whole = make_masks(images, root, out, BrightParser(), 1, must_stop=lambda: True)
+    assert (whole.made, whole.kept, whole.missing) == (IMAGES_A_TASK, 2 * IMAGES_A_TASK, 0)
 
 
 def test_two_images_with_one_mask_path_are_refused(root: Path, tmp_path: Path) -> None:

@@ -97,13 +97,16 @@ def test_methods(tmp_path: Path, job: dict[str, str], method: str, verb: str) ->
     assert found.command.startswith(verb)
 
 
-def test_dgnet_is_known_by_its_stage(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("stage", "method"), [("dgnet", "DG-Net"), ("cluster", "Clustering"), ("taudl", "TAUDL")]
+)
+def test_methods_of_train_are_known_by_their_stages(tmp_path: Path, stage: str, method: str) -> None:
     run = draw_run(tmp_path / "r", tmp_path)
     (run / "job.json").write_text('{"data": "x"}')
-    (run / "checkpoints" / "rendering").rename(run / "checkpoints" / "dgnet")
+    (run / "checkpoints" / "rendering").rename(run / "checkpoints" / stage)
     (found,) = read_runs([run])
-    assert found.method.startswith("DG-Net")
-    assert found.command.startswith("genreid train dgnet --data x")
+    assert found.method.startswith(method)
+    assert found.command.startswith(f"genreid train {stage} --data x")
 
 
 def test_labels_are_as_short_as_can_be() -> None:

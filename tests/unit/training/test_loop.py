@@ -212,11 +212,12 @@ def test_weights_that_are_not_finite_are_not_kept(folder: Path) -> None:
     """The loss is that before the update, so the last update of all shows in the weights alone."""
     toy = Toy(3)
 
+    def ruin(*_: object) -> None:
+        next(toy.network.parameters()).detach().fill_(float("nan"))
+
     def spoil(step: int) -> None:
         if step == 2:
-            toy.optimizer.register_step_post_hook(
-                lambda *_: next(toy.network.parameters()).detach().fill_(float("nan"))
-            )
+            toy.optimizer.register_step_post_hook(ruin)
 
     toy.before = spoil
     with pytest.raises(FloatingPointError, match="stage toy: weights are not finite after step 2") as raised:

@@ -1,0 +1,161 @@
+"""Whether changed code gives the same networks, bit for bit: `python -m benchmarks.same_outcome COMMIT`.
+
+Small rows of drawn people, recipe `compact` but for their lengths, are made twice: by the package as it was
+at COMMIT and as it is. If all checkpoints and all figures are equal, results/same_outcome.json says so, and
+rows that were made by the code of COMMIT are not stale for changes since (docs/reproduce.md).
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from genreid.pipelines.row_state import TRIALS
+from tests.drawn_datasets import draw_cuhk03_np, draw_market1501
+
+ROOT = Path(__file__).parents[1]
+FILE = ROOT / "results" / TRIALS
+CRGAN = {
+    "stage1_identity.iterations": 6,
+    "stage1_identity.batch": 8,
+    "stage1_camera.iterations": 4,
+    "stage1_camera.batch": 8,
+    "stage2.iterations": 8,
+    "stage2.batch": 4,
+    "stage3.iterations": 6,
+    "stage3.batch": 8,
+}
+DGNET = {
+    "training.iterations": 12,
+    "training.batch": 2,
+    "teacher.identity.iterations": 6,
+    "teacher.identity.batch": 8,
+}
+ROWS = {
+    **dict.fromkeys(
+        (
+            f"crgan/cuhk03-market1501/{variant}"
+            for variant in ("crgan_lmp", "crgan_bn", "source_control", "cut_paste_bn", "without_dual")
+        ),
+        CRGAN,
+    ),
+    **dict.fromkeys((f"dgnet/market1501/{variant}" for variant in ("both_bn", "longer_teacher")), DGNET),
+}
+"""Rows that go through every pipeline of a row file, and their settings."""
+WORKER = """
+import json, sys
+from genreid.cli.main import main
+from genreid.pipelines.row_code import evaluation_code, training_code
+
+for words in json.loads(sys.argv[1]):
+    if main(words):
+        sys.exit(f"failed: {words}")
+kinds = (("baseline", "crgan"), ("adapt", "crgan"), ("baseline", "dgnet"), ("dgnet", "dgnet"))
+codes = {f"{paper} {method}": training_code(method, paper) for method, paper in kinds}
+codes |= {f"{paper} evaluation": evaluation_code(paper) for paper in ("crgan", "dgnet")}
+print(json.dumps(codes))
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.same_outcome", description=__doc__)
+    parser.add_argument("commit", help="the code that rows were made with")
+    commit = _git("rev-parse", "--short=10", parser.parse_args(argv).commit)
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        _git("clone", "-q", "--shared", str(ROOT), str(root / "was"))
+        _git("-C", str(root / "was"), "checkout", "-q", commit)
+        draw_market1501(root / "market1501", 5, 3, 3, masks_root=root / "masks" / "market1501")
+        draw_cuhk03_np(root / "cuhk03", 5, masks_root=root / "masks" / "cuhk03")
+        before, after = _outcome(root, "was", root / "was" / "src"), _outcome(root, "is", ROOT / "src")
+    different = sorted(name for name in before.files | after.files if _differs(name, before, after))
+    if different:
+        sys.stdout.write(f"{len(different)} files are not what {commit} makes, such as {different[:5]}\n")
+        return 1
+    entry = {
+        "commit": commit,
+        "rows": list(ROWS),
+        "files": len(before.files),
+        "codes": {kind: [code, after.codes[kind]] for kind, code in before.codes.items()},
+    }
+    others = [known for known in _known() if known["commit"] != commit]
+    FILE.write_text(json.dumps([*others, entry], indent=1) + "\n", encoding="utf-8")
+    sys.stdout.write(f"{len(before.files)} files are bit for bit those of {commit}: {FILE}\n")
+    return 0
+
+
+class Outcome:
+    """What one version of the package has made.
+
+    Args:
+        root: Where its runs and rows are.
+        codes: Its fingerprints, by what they are of.
+    """
+
+    def __init__(self, root: Path, codes: Mapping[str, str]) -> None:
+        self.codes = codes
+        self.files: dict[str, Any] = {}
+        for path in sorted(root.rglob("state.json")):
+            self.files[str(path.parent.relative_to(root))] = json.loads(path.read_text())["sha256"]
+        for path in sorted((root / "rows").rglob("*.json")):
+            content = json.loads(path.read_text())
+            self.files[str(path.relative_to(root))] = [
+                content["figures"],
+                content["interval"],
+                content["gains"],
+            ]
+
+
+def _outcome(root: Path, name: str, source: Path) -> Outcome:
+    """Make all rows with the package in a folder."""
+    made = root / f"made_{name}"
+    data = [f"--{known}={root / known}" for known in ("market1501", "cuhk03")]
+    shared = [
+        *data,
+        f"--masks={root / 'masks'}",
+        f"--runs={made / 'runs'}",
+        "--recipe=compact",
+        "--device=cpu",
+    ]
+    commands = [
+        ["reproduce", row, *shared, f"--out={made / 'rows' / row}.json"]
+        + [f"--{setting}={value}" for setting, value in settings.items()]
+        for row, settings in ROWS.items()
+    ]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(source),
+        "OMP_NUM_THREADS": "1",  # sums in one order
+        "GENREID_CACHE": str(root / "cache"),
+    }
+    words = [sys.executable, "-c", WORKER, json.dumps(commands)]
+    done = subprocess.run(words, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return Outcome(made, json.loads(done.stdout.splitlines()[-1]))
+
+
+def _differs(name: str, before: Outcome, after: Outcome) -> bool:
+    """Tell whether both versions have made a file, and made it alike."""
+    return name not in before.files or before.files[name] != after.files.get(name)
+
+
+def _known() -> list[dict[str, Any]]:
+    """Return the trials so far."""
+    return json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else []
+
+
+def _git(*words: str) -> str:
+    """Run git in the repository and return what it says."""
+    git = shutil.which("git")
+    assert git is not None, "git is not installed"
+    done = subprocess.run([git, "-C", str(ROOT), *words], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

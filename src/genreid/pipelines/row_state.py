@@ -1,0 +1,115 @@
+"""Result files later on: whether they are still what this code would make, and how long rows took.
+
+A file is stale if the code that trained or ranked it, what the row is, or the settings of its recipe have
+changed since. Changed code that was seen to give the same outcome bit for bit does not count.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from genreid.pipelines.row_code import evaluation_code, training_code
+from genreid.pipelines.row_file import RowFile, definition_of, matters, read_rows, with_own_changes
+from genreid.recipes.reproduce import ROWS, Row, recipes_of
+from genreid.training.config_file import config_to_dict
+from genreid.training.run_folder import flatten
+
+TRIALS = "same_outcome.json"
+"""File beside the result files that says which versions of the code give the same outcome."""
+
+
+def stale_reason(file: RowFile) -> str:
+    """Say why a result file is not what this code would make.
+
+    Args:
+        file: A result file.
+
+    Returns:
+        A few words; empty: it is not stale.
+    """
+    row, content = ROWS[file.content["row"]], file.content
+    if "definition" not in content:
+        return "the file is of an older form"
+    if content["definition"] != definition_of(row):
+        return "the row is another one now"
+    trials = read_trials(file.path.parents[2] / TRIALS)
+    if not _is_this(content["code"], f"{row.paper} evaluation", evaluation_code(row.paper), trials):
+        return "code of the evaluation changed since"
+    for training in row.training.chain:
+        code, now = content["runs"][training.name]["code"], training_code(training.method, row.paper)
+        if not _is_this(code, f"{row.paper} {training.method}", now, trials):
+            return f"code of the run {training.name} {'changed since' if code else 'is not known'}"
+    return recipe_changes(row, content["recipe"], content["config"])
+
+
+Trials = frozenset[tuple[str, str, str]]
+"""What code is of, its fingerprint before, and one after that gave the same outcome."""
+
+
+@cache
+def read_trials(path: Path) -> Trials:
+    """Return which versions of the code were seen to give the same networks and figures, bit for bit.
+
+    Args:
+        path: What `python -m benchmarks.same_outcome` has written; it need not be there.
+    """
+    if not path.is_file():
+        return frozenset()
+    trials = json.loads(path.read_text(encoding="utf-8"))
+    return frozenset((kind, *codes) for trial in trials for kind, codes in trial["codes"].items())
+
+
+def _is_this(code: str | None, kind: str, now: str, trials: Trials) -> bool:
+    """Tell whether code is that of today, or gave the same outcome."""
+    return code == now or (code is not None and (kind, code, now) in trials)
+
+
+def recipe_changes(row: Row, recipe: str, settings: Mapping[str, Any]) -> str:
+    """Say in which settings a recipe is not what a row was made with.
+
+    Args:
+        row: The row.
+        recipe: Name of the recipe; settings of one's own, such as `compact+1a2b3c`, are never out of date.
+        settings: What the row was made with.
+
+    Returns:
+        A few words; empty: it is the same.
+    """
+    make = recipes_of(row).get(recipe)
+    if make is None:
+        return ""
+    now, before = flatten(config_to_dict(with_own_changes(row, make()))), flatten(settings)
+    # a setting that is newer than the row had its default then
+    changed = [name for name in now if matters(name, row) and before.get(name, now[name]) != now[name]]
+    return f"recipe changed since: {', '.join(changed[:3])}" if changed else ""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How long a row took somewhere.
+
+    Attributes:
+        recipe: The recipe.
+        device: The GPU's name, or `cpu`.
+        minutes: Of training and evaluation.
+    """
+
+    recipe: str
+    device: str
+    minutes: float
+
+
+def measurements(folder: Path) -> Mapping[str, tuple[Measurement, ...]]:
+    """Return how long each row took, by its name.
+
+    Args:
+        folder: Where result files are.
+    """
+    found: dict[str, tuple[Measurement, ...]] = {}
+    for _, content in read_rows(folder):
+        one = Measurement(content["recipe"], content["hardware"]["device"], float(content["minutes"]))
+        found[content["row"]] = (*found.get(content["row"], ()), one)
+    return found
