@@ -72,7 +72,7 @@ def masks(size: int, *, tiny: bool) -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
         crops = draw_crops(Path(folder) / "crops", size)
         images = sorted(crops.iterdir())
-        return [make_masks(images, crops, Path(folder) / "masks", load_blazepose(), progress=False).seconds]
+        return [make_masks(images, crops, Path(folder) / "masks", load_blazepose()).seconds]
 
 
 def crgan_step(size: int, *, tiny: bool) -> list[float]:

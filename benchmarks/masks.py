@@ -78,7 +78,7 @@ def _arguments() -> argparse.ArgumentParser:
 
 def _our_rate(images: Sequence[Path], root: Path, out: Path, parser: BlazePoseParser) -> float:
     """Return masks a second of the package, start of the processes included."""
-    return round(len(images) / make_masks(images, root, out, parser, progress=False).seconds, 1)
+    return round(len(images) / make_masks(images, root, out, parser).seconds, 1)
 
 
 def _plain_rate(images: Sequence[Path], out: Path, parser: BlazePoseParser, threads: int) -> float:

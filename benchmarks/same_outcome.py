@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         draw_market1501(root / "market1501", 5, 3, 3, masks_root=root / "masks" / "market1501")
         draw_cuhk03_np(root / "cuhk03", 5, masks_root=root / "masks" / "cuhk03")
         before, after = _outcome(root, "was", root / "was" / "src"), _outcome(root, "is", ROOT / "src")
-    different = sorted(name for name in before.files | after.files if _differs(name, before, after))
+    different = differences(before, after)
     if different:
         sys.stdout.write(f"{len(different)} files are not what {commit} makes, such as {different[:5]}\n")
         return 1
@@ -139,9 +139,10 @@ def _outcome(root: Path, name: str, source: Path) -> Outcome:
     return Outcome(made, json.loads(done.stdout.splitlines()[-1]))
 
 
-def _differs(name: str, before: Outcome, after: Outcome) -> bool:
-    """Tell whether both versions have made a file, and made it alike."""
-    return name not in before.files or before.files[name] != after.files.get(name)
+def differences(before: Outcome, after: Outcome) -> list[str]:
+    """Return the files that one version has made otherwise than the other, or not at all."""
+    names = sorted(before.files | after.files)
+    return [name for name in names if before.files.get(name, "") != after.files.get(name, "")]
 
 
 def _known() -> list[dict[str, Any]]:

@@ -61,7 +61,6 @@ def make_masks(
     out: Path,
     parser: PersonParser,
     workers: int | None = None,
-    progress: bool = True,  # noqa: FBT001, FBT002
     must_stop: Callable[[], bool] | None = None,
 ) -> MaskRun:
     """Write the person mask of every image: a 1-bit PNG of the image's own size, at the same relative path.
@@ -76,7 +75,6 @@ def make_masks(
         out: The folder of masks.
         parser: Finds the people.
         workers: Processes, each of one thread; default: one for each core this process may use.
-        progress: False shows nothing; else a bar on a terminal, plain log lines elsewhere.
         must_stop: Asked when some masks were made; once it says so, those that are missing stay so.
 
     Raises:
@@ -87,7 +85,7 @@ def make_masks(
     jobs = _jobs([image.path if isinstance(image, Sample) else image for image in images], dataset_root, out)
     _claim(out, dataset_root, parser.describe())
     outcomes: dict[int, MaskOutcome] = {}
-    with progress_of("making masks", len(jobs), shown=progress) as advance:
+    with progress_of("making masks", len(jobs)) as advance:
         for some in run_jobs(jobs, parser, usable_cores() if workers is None else workers):
             outcomes.update((outcome.number, outcome) for outcome in some)
             advance(len(some))

@@ -75,8 +75,8 @@ def test_every_image_gets_a_mask_of_its_size_at_its_path(root: Path, tmp_path: P
 def test_several_processes_do_what_one_does(root: Path, tmp_path: Path) -> None:
     images = draw(root, [f"{k}.png" for k in range(40)])
     images[7].write_bytes(b"")
-    alone = make_masks(images, root, tmp_path / "one", BrightParser(), 1, progress=False)
-    together = make_masks(images, root, tmp_path / "two", BrightParser(), 2, progress=False)
+    alone = make_masks(images, root, tmp_path / "one", BrightParser(), 1)
+    together = make_masks(images, root, tmp_path / "two", BrightParser(), 2)
     assert (together.made, together.refused, together.coverage) == (39, alone.refused, alone.coverage)
     assert masks_in(tmp_path / "one") == masks_in(tmp_path / "two")
 

@@ -1,0 +1,45 @@
+"""The trial that tells whether changed code gives the same networks."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.same_outcome import ROWS, Outcome, differences
+from genreid.recipes.reproduce import ROWS as KNOWN
+
+
+def drawn(root: Path, network: str = "1", gain: float = 0.5) -> Outcome:
+    """A run with one checkpoint, and a row."""
+    checkpoint = root / "runs" / "checkpoints" / "identity" / "00000006"
+    checkpoint.mkdir(parents=True)
+    state = {"step": 6, "sha256": {"networks.safetensors": network}}
+    (checkpoint / "state.json").write_text(json.dumps(state))
+    row = root / "rows" / "crgan" / "x.json"
+    row.parent.mkdir(parents=True)
+    row.write_text(json.dumps({"figures": {"mAP": 0.5}, "interval": {}, "gains": [gain], "minutes": 3}))
+    return Outcome(root, {"crgan adapt": "f"})
+
+
+def test_equal_outcomes_do_not_differ(tmp_path: Path) -> None:
+    before, after = drawn(tmp_path / "was"), drawn(tmp_path / "is")
+    assert len(before.files) == 2
+    assert differences(before, after) == []
+
+
+@pytest.mark.parametrize(
+    ("network", "gain", "file"),
+    [("2", 0.5, "runs/checkpoints/identity/00000006"), ("1", 0.51, "rows/crgan/x.json")],
+)
+def test_another_network_or_figure_is_seen(tmp_path: Path, network: str, gain: float, file: str) -> None:
+    assert differences(drawn(tmp_path / "was"), drawn(tmp_path / "is", network, gain)) == [file]
+
+
+def test_a_missing_file_is_seen(tmp_path: Path) -> None:
+    before = drawn(tmp_path / "was")
+    nothing = Outcome(tmp_path / "is", {})
+    assert len(differences(before, nothing)) == len(differences(nothing, before)) == 2
+
+
+def test_its_rows_are_known() -> None:
+    assert set(ROWS) <= set(KNOWN)
