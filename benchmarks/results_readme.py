@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.grouped_rows import grouped_rows, read_grouped
 from genreid.pipelines.row_file import RowFile, read_rows
-from genreid.pipelines.row_state import recipe_changes, stale_reason
+from genreid.pipelines.row_state import recipe_changes, rests_on_a_trial, stale_reason
 from genreid.recipes.reproduce import ROWS, Row
 
 ROOT = Path(__file__).parents[1]
@@ -18,8 +18,9 @@ Made by `python -m benchmarks.results_table`; not edited by hand. Percent, singl
 papers' mAP is compared with our mAP trapezoid, the form of their code. In brackets: 95 % bootstrap interval
 over queries, of one seed. A gain is judged over our own controls with the same recipe, never against the
 paper's absolute figures; of several controls, the one with the smallest gain is shown. A row is *stale* if
-the code that trained or ranked it, or its recipe, has changed since it was made, unless both versions were
-seen to give the same networks bit for bit (`same_outcome.json`, by `python -m benchmarks.same_outcome`).
+the code that trained or ranked it, or its recipe, has changed since it was made. It is *current, by trial* if
+code has changed, and small runs of both versions gave the same networks and figures bit for bit
+(`same_outcome.json`, by `python -m benchmarks.same_outcome`).
 Minutes are of the clock, masks apart, with whatever else the machine did. How to make one:
 [docs/reproduce.md](../docs/reproduce.md).
 """
@@ -68,7 +69,7 @@ def _row_cells(file: RowFile) -> list[str]:
     made = f"{content['recipe']}, seed {content['seed']}, {hardware['device']}, {content['minutes']:g} min, "
     made += f"`{content['commit'] or content['version']}`"
     reason = stale_reason(file)
-    state = f"**stale**: {reason}" if reason else "current"
+    state = f"**stale**: {reason}" if reason else "current, by trial" if rests_on_a_trial(file) else "current"
     return [f"`{content['row']}`", _paper(ROWS[content["row"]]), *shown, _gain(content), made, state]
 
 

@@ -1,9 +1,6 @@
 """`genreid adapt` on drawn people, as a user types it: all stages, stopped and resumed, every renderer."""
 
-import contextlib
-import io
 import json
-import logging
 import os
 import shutil
 import signal
@@ -18,10 +15,10 @@ from typing import Any
 import pytest
 import torch
 
-from genreid.cli.main import main
 from genreid.training.checkpoint import checkpoint_folders
 from genreid.training.trained_networks import load_reid_network
 from genreid.training.trained_renderer import load_renderer
+from tests.command_line import Answer, genreid
 from tests.drawn_datasets import Canvas, Shot, draw_market1501
 
 STAGES = ["identity", "camera", "rendering", "finetuning"]
@@ -47,30 +44,6 @@ TINY = {
     "stage3.batch": "4",
     "stage3.crop_padding": "2",
 }
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command ended with and wrote."""
-
-    code: int
-    out: str
-    err: str
-
-
-def genreid(*words: str) -> Answer:
-    """Run the command line in this process, with one thread."""
-    torch.set_num_threads(1)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    out, err = io.StringIO(), io.StringIO()
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = main(words)
-    finally:
-        root.handlers[:], root.level = handlers, level
-        logging.captureWarnings(capture=False)
-    return Answer(code, out.getvalue(), err.getvalue())
 
 
 @dataclass(frozen=True)

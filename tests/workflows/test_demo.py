@@ -1,7 +1,6 @@
 """`genreid demo` as a user types it, a few iterations long: every run, every row, the table, the report."""
 
 import json
-import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,15 +11,13 @@ from genreid.cli.main import main
 from genreid.pipelines.demo import COMPARED, ROWS, RUNS, Measured, verdict
 from genreid.recipes.demo import RECIPES
 from genreid.report.records import read_record
+from tests.command_line import logging_as_before
 
 
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    logging.captureWarnings(capture=False)
+    with logging_as_before():
+        yield
 
 
 def files(folder: Path) -> dict[str, int]:

@@ -1,10 +1,7 @@
 """`genreid generate` on a small DG-Net run, as a user types it: grids, interpolations, and a data set."""
 
-import contextlib
 import csv
-import io
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -15,10 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import torch
 from PIL import Image
 
-from genreid.cli.main import main
+from tests.command_line import genreid
 from tests.drawn_datasets import draw_market1501
 from tests.tiny_dgnet_run import SIZE, save_dgnet, save_teacher
 
@@ -26,29 +22,6 @@ COUNT = 2500
 """Pictures: enough that the command can be stopped in the middle."""
 TILE = (64 + 2, 128 + 2)
 """Width and height that an enlarged image takes up."""
-
-
-class Answer(NamedTuple):
-    """What a command ended with and wrote."""
-
-    code: int
-    out: str
-    err: str
-
-
-def genreid(*words: object) -> Answer:
-    """Run the command line in this process, with one thread."""
-    torch.set_num_threads(1)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    out, err = io.StringIO(), io.StringIO()
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = main([str(word) for word in words])
-    finally:
-        root.handlers[:], root.level = handlers, level
-        logging.captureWarnings(capture=False)
-    return Answer(code, out.getvalue(), err.getvalue())
 
 
 class World(NamedTuple):

@@ -1,53 +1,21 @@
 """`--help` of everything answers, that of `genreid` at once, and the README names only what exists."""
 
-import contextlib
-import io
-import logging
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from genreid.cli.main import VERBS, main
+from genreid.cli.main import VERBS
+from tests.command_line import genreid
 
 LIMIT_SECONDS = 0.4
 README = Path(__file__).resolve().parents[2] / "README.md"
 WITH_SUBCOMMANDS = {"data", "train"}
 HELPS = [[verb] for verb in VERBS] + [["data", "check"], ["data", "synthesize"]]
 HELPS += [["train", method] for method in ("baseline", "dgnet", "cluster", "taudl")]
-
-
-class Answer(NamedTuple):
-    """What a command ended with and wrote."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    logging.captureWarnings(capture=False)
-
-
-def run(*words: str) -> Answer:
-    """Run the command line in this process: torch is then imported once for all verbs."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code = main(words)
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
-    return Answer(code, out.getvalue(), err.getvalue())
 
 
 def fastest(command: list[str]) -> float:
@@ -69,7 +37,7 @@ def test_help_answers_at_once() -> None:
 
 @pytest.mark.parametrize("words", HELPS, ids=" ".join)
 def test_every_verb_has_help(words: list[str]) -> None:
-    answer = run(*words, "--help")
+    answer = genreid(*words, "--help")
     assert answer.code == 0, answer.err
     assert "usage" in answer.out.lower()
     assert f"genreid {words[0]}" in answer.out
@@ -77,7 +45,7 @@ def test_every_verb_has_help(words: list[str]) -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_an_unknown_option_is_refused(verb: str) -> None:
-    answer = run(verb, "--no-such-option-at-all")
+    answer = genreid(verb, "--no-such-option-at-all")
     assert answer.code == 2, answer
     assert "Traceback" not in answer.err
 
@@ -93,6 +61,6 @@ def commands_of_readme() -> list[str]:
 def test_the_readmes_commands_exist(command: str) -> None:
     words = command.split()[1:]
     help_words = words[:2] if words[0] in WITH_SUBCOMMANDS else words[:1]
-    text = run(*help_words, "--help").out
+    text = genreid(*help_words, "--help").out
     unknown = [word for word in words if word.startswith("--") and not re.search(rf"{word}\b", text)]
     assert not unknown, f"README.md says `{command}`, but `genreid {' '.join(help_words)}` has no {unknown}"

@@ -12,10 +12,10 @@ from genreid.evaluation.ranking import rank
 from genreid.features.extract import Extractor
 from genreid.features.options import FeatureOptions
 from genreid.report.records import EvaluatedImages, evaluation_name, record_evaluation
+from tests.command_line import genreid
 from tests.drawn_datasets import draw_market1501
 from tests.drawn_runs import draw_run, draw_target, evaluate_run
 from tests.headless_browser import Browser, find_browser, headless_browser
-from tests.workflows.test_adapt import genreid
 
 TINY = {
     "precision": "fp32",

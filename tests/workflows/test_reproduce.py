@@ -1,9 +1,6 @@
 """`genreid reproduce` on drawn people, as a user types it: stopped, resumed, shared runs, result files."""
 
-import contextlib
-import io
 import json
-import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,46 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from PIL import Image
 
 from benchmarks import results_readme
-from genreid.cli.main import main
 from genreid.pipelines.row_file import read_rows
 from genreid.pipelines.row_state import read_trials, recipe_changes, stale_reason
 from genreid.recipes.crgan import compact
 from genreid.recipes.reproduce import ROWS
 from genreid.training.config_file import config_to_dict
+from tests.command_line import Answer, genreid
 from tests.drawn_datasets import draw_cuhk03_np, draw_dukemtmc, draw_market1501
 from tests.workflows.test_adapt import TINY as TINY_CRGAN
 from tests.workflows.test_train_dgnet import TINY as TINY_DGNET
 
 PAIR = "crgan/market1501-dukemtmc"
 TAUDL = ("--taudl.iterations", "3", "--taudl.batch", "24", "--taudl.neck.width", "16")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command ended with and wrote."""
-
-    code: int
-    out: str
-    err: str
-
-
-def genreid(*words: str) -> Answer:
-    """Run the command line in this process, with one thread."""
-    torch.set_num_threads(1)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    out, err = io.StringIO(), io.StringIO()
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = main(words)
-    finally:
-        root.handlers[:], root.level = handlers, level
-        logging.captureWarnings(capture=False)
-    return Answer(code, out.getvalue(), err.getvalue())
 
 
 @dataclass(frozen=True)
@@ -320,6 +292,8 @@ def test_code_with_the_same_outcome_does_not_make_a_row_stale(
         (tmp_path / "results" / "same_outcome.json").write_text(json.dumps([trial]))
         read_trials.cache_clear()
         assert stale_reason(file) == reason
+    assert "| current, by trial |" in results_readme.page(tmp_path / "results")
+    assert "| current |" not in results_readme.page(tmp_path / "results")
 
 
 def test_a_run_that_other_code_trained_makes_its_rows_stale(world: World, crgan_lmp: dict[str, Any]) -> None:

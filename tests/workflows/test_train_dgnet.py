@@ -1,9 +1,6 @@
 """`genreid train dgnet` on drawn people, as a user types it: whole, stopped, resumed, every way to feed."""
 
-import contextlib
-import io
 import json
-import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,10 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-from genreid.cli.main import main
+from genreid.generation.swapping import Swapper
 from genreid.training.checkpoint import checkpoint_folders, load_newest
 from genreid.training.dgnet_step import dgnet_step
 from genreid.training.trained_networks import load_appearance, load_dgnet, load_reid_network
+from tests.command_line import Answer, genreid
 from tests.drawn_datasets import draw_market1501
 
 TINY = {
@@ -61,29 +59,6 @@ MADE = {
     "cycle",
 }
 FED = {"primary", "fine"}
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command ended with and wrote."""
-
-    code: int
-    err: str
-
-
-def genreid(*words: str) -> Answer:
-    """Run the command line in this process, with one thread."""
-    torch.set_num_threads(1)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    err = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(err):
-            code = main(words)
-    finally:
-        root.handlers[:], root.level = handlers, level
-        logging.captureWarnings(capture=False)
-    return Answer(code, err.getvalue())
 
 
 @dataclass(frozen=True)
@@ -172,6 +147,12 @@ def terms_of(run: Path, stage: str) -> set[str]:
 
 def stages_of(run: Path) -> list[str]:
     return list(dict.fromkeys(line["stage"] for line in metrics(run)))
+
+
+def test_images_are_resized_bicubically_as_published(world: World, whole: Path) -> None:
+    for load in (load_appearance, load_dgnet, load_reid_network):
+        assert load(whole).kind == "image_bicubic"
+    assert Swapper.from_run(whole).kind == "image_bicubic"
 
 
 def test_a_run_trains_the_teacher_and_then_dgnet(whole: Path) -> None:
@@ -330,7 +311,10 @@ def test_other_settings_on_the_same_run_are_refused(
     ("more", "named"),
     [
         (("--image.height", "36"), "multiples of 8, got 36x16"),
-        (("--image.height", "64"), "give both the same height and width"),
+        (
+            ("--image.height", "64"),
+            "image 64x16 bicubic; the teacher sees what DG-Net generates: give both the same height",
+        ),
         (("--training.batch", "1"), "batch >= 2"),
         (("--training.feeding", "often"), "feeding"),
     ],

@@ -54,9 +54,8 @@ class ImageBank:
 
         Args:
             paths: The files; unreadable ones are listed in `unreadable` and never stop the job.
-            size: Height and width that every image is resized to (images: bilinear with antialiasing; masks:
-                nearest).
-            kind: `image` (any format Pillow reads) or `mask` (1-bit PNG).
+            size: Height and width that every image is resized to.
+            kind: Photographs of any format that Pillow reads, and how they are resized; or `mask`: 1-bit PNG.
             cache_dir: Where banks are kept; default: `banks` in the cache.
             workers: Processes that decode; default: one for each core, at most 16.
             progress: False shows none; default: a bar on a terminal, plain log lines elsewhere.

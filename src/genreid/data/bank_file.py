@@ -33,7 +33,7 @@ class BankKey:
     Attributes:
         paths: The files, in the order of the rows.
         size: Height and width.
-        kind: `image` or `mask`.
+        kind: What they are.
         digest: SHA-256 of all of it and of every file's size and time.
     """
 
@@ -49,7 +49,7 @@ class BankKey:
         Args:
             paths: The files.
             size: Height and width.
-            kind: `image` or `mask`.
+            kind: What they are.
 
         Raises:
             ValueError: If a size is not positive or masks are missing.
@@ -73,7 +73,7 @@ class BankKey:
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """Shape of the array."""
-        return (len(self.paths), 3 if self.kind == "image" else 1, *self.size)
+        return (len(self.paths), 1 if self.kind == "mask" else 3, *self.size)
 
 
 def open_or_build(

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from genreid.data.augment import random_crop, random_flip, to_float
 from genreid.data.bank import ImageBank
+from genreid.data.decode import Kind
 from genreid.data.mask_paths import mask_path
 from genreid.data.sample import Sample
 from genreid.data.sampling import epoch_indices, step_generator
@@ -60,6 +61,7 @@ class ImageSet:
         classes: The pid or camid of each class, ascending.
         usable: [M] int64 rows whose image, and mask if there are any, could be read.
         fingerprint: SHA-256 of the relative paths and labels: the same data give the same text anywhere.
+        kind: How the images were resized.
     """
 
     bank: ImageBank
@@ -68,6 +70,7 @@ class ImageSet:
     classes: tuple[int, ...]
     usable: Tensor
     fingerprint: str
+    kind: Kind = "image"
 
     def batch(self, plan: BatchPlan, step: int, device: torch.device) -> Batch:
         """Return the batch of one step: a pure function of the plan and the step.
@@ -137,7 +140,8 @@ def open_image_set(
     classes_of: Sequence[int],
     size: tuple[int, int],
     root: Path,
-    masks_root: Path | None,
+    masks_root: Path | None = None,
+    kind: Kind = "image",
 ) -> ImageSet:
     """Decode the images of a domain, and their masks, into memory-mapped banks.
 
@@ -147,12 +151,13 @@ def open_image_set(
         size: Height and width in pixels.
         root: The data set's folder, to which mask paths are relative.
         masks_root: The folder of the masks; None = none are needed.
+        kind: How images are resized.
 
     Raises:
         ValueError: If there is no readable image, or masks are missing.
     """
     paths = [sample.path for sample in samples]
-    bank = ImageBank.build(paths, size)
+    bank = ImageBank.build(paths, size, kind)
     masks = None
     if masks_root is not None:
         # an unreadable image has no mask; its row is never drawn, so any mask file will do in its place
@@ -172,7 +177,7 @@ def open_image_set(
     classes = tuple(sorted(set(classes_of)))
     number = {value: index for index, value in enumerate(classes)}
     labels = torch.tensor([number[value] for value in classes_of], dtype=torch.int64)
-    return ImageSet(bank, masks, labels, classes, usable, _fingerprint(paths, classes_of, root))
+    return ImageSet(bank, masks, labels, classes, usable, _fingerprint(paths, classes_of, root), kind)
 
 
 def _fingerprint(paths: Sequence[Path], labels: Sequence[int], root: Path) -> str:

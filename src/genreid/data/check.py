@@ -170,7 +170,7 @@ def find_unreadable(
 
     Args:
         paths: The files.
-        kind: `image` or `mask`.
+        kind: What they are.
         workers: Processes; default: one for each core.
         shown: Whether progress is shown.
     """

@@ -13,7 +13,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 MAX_PIXELS = 50_000_000
 """Larger images are not decoded: no crop of a person is that large, but a forged header may say so."""
 
-Kind = Literal["image", "mask"]
+Kind = Literal["image", "image_bicubic", "mask"]
+"""What a file is, and how it is resized: a photograph bilinearly or bicubically, both with antialiasing; a
+person mask by the nearest pixel."""
 UInt8 = npt.NDArray[np.uint8]
 
 DECODE_ERRORS = (
@@ -44,16 +46,16 @@ def decode(path: Path, size: tuple[int, int], kind: Kind) -> UInt8:
     Args:
         path: The file.
         size: Height and width of the result.
-        kind: `image` or `mask`.
+        kind: What it is.
 
     Returns:
-        Image: uint8 [3,H,W] in RGB, bilinear with antialiasing. Mask: uint8 [1,H,W] of 0/1, nearest.
+        Image: uint8 [3,H,W] in RGB. Mask: uint8 [1,H,W] of 0/1.
 
     Raises:
         UnreadableImageError: If the file cannot be used; the message says why.
     """
     try:
-        return _decode_image(path, size) if kind == "image" else _decode_mask(path, size)
+        return _decode_mask(path, size) if kind == "mask" else _decode_image(path, size, kind)
     except UnreadableImageError:
         raise
     except DECODE_ERRORS as error:
@@ -103,25 +105,27 @@ def mask_bits(image: Image.Image) -> UInt8:
     return (values > 0).astype(np.uint8)
 
 
-def _decode_image(path: Path, size: tuple[int, int]) -> UInt8:
+def _decode_image(path: Path, size: tuple[int, int], kind: Kind) -> UInt8:
     """Decode, turn upright and resize a photograph."""
     height, width = size
     with _open(path) as image:
         # A JPEG far larger than needed is decoded at 1/2, 1/4 or 1/8; the resize gets twice the target.
         image.draft("RGB", (2 * width, 2 * height))
-        return resized(upright_rgb(image), size)
+        return resized(upright_rgb(image), size, kind)
 
 
-def resized(image: Image.Image, size: tuple[int, int]) -> UInt8:
-    """Return an RGB image at a given size as uint8 [3,H,W]: bilinear with antialiasing.
+def resized(image: Image.Image, size: tuple[int, int], kind: Kind = "image") -> UInt8:
+    """Return an RGB image at a given size as uint8 [3,H,W], with antialiasing.
 
     Args:
         image: Of mode RGB.
         size: Height and width.
+        kind: `image` or `image_bicubic`.
     """
     height, width = size
     if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
+        how = Image.Resampling.BICUBIC if kind == "image_bicubic" else Image.Resampling.BILINEAR
+        image = image.resize((width, height), how)
     return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
 
 

@@ -38,7 +38,8 @@ def decode_all(
         ValueError: If a process was killed.
     """
     decoded = Decoded({}, {})
-    with progress_of(f"decoding {decoding.kind}s", len(paths), shown=shown) as advance:
+    what = "decoding masks" if decoding.kind == "mask" else "decoding images"
+    with progress_of(what, len(paths), shown=shown) as advance:
         for done, part in _runs(paths, decoding, min(workers or usable_cores(), _MOST_WORKERS)):
             decoded.reasons.update(part.reasons)
             decoded.shares.update(part.shares)

@@ -14,7 +14,7 @@ class Decoding:
 
     Attributes:
         size: Height and width of the results.
-        kind: `image` or `mask`.
+        kind: What they are.
         into: An existing .npy file, uint8 [N,C,H,W], whose rows are written; None: pixels are not kept.
     """
 

@@ -14,10 +14,11 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Self, cast, get_args
 
 import numpy as np
 
+from genreid.data.decode import Kind
 from genreid.data.decode_rows import Decoded, Decoding, decode_rows
 
 
@@ -88,9 +89,9 @@ def main(words: Sequence[str]) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it closes the input
     kind, height, width, *into = words
-    decoding = Decoding(
-        (int(height), int(width)), "mask" if kind == "mask" else "image", Path(into[0]) if into else None
-    )
+    assert kind in get_args(Kind), kind
+    size = (int(height), int(width))
+    decoding = Decoding(size, cast(Kind, kind), Path(into[0]) if into else None)
     array = None if decoding.into is None else np.load(decoding.into, mmap_mode="r+", allow_pickle=False)
     for line in sys.stdin.buffer:
         request = json.loads(line)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from genreid.data.decode import UnreadableImageError, decode, read_image, resized, upright_rgb
+from genreid.data.decode import Kind, UnreadableImageError, decode, read_image, resized, upright_rgb
 
 Picture = Path | str | Image.Image | NDArray[np.uint8]
 """A file, a Pillow image, or an array uint8 [3, H, W] in RGB; of any size."""
@@ -60,22 +60,23 @@ def read_pixels(picture: Picture) -> NDArray[np.uint8]:
     return np.ascontiguousarray(_checked(picture).transpose(1, 2, 0))
 
 
-def read_at_size(picture: Picture, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return a picture at a given size as uint8 [3, H, W]: bilinear with antialiasing, as in an `ImageBank`.
+def read_at_size(picture: Picture, size: tuple[int, int], kind: Kind = "image") -> NDArray[np.uint8]:
+    """Return a picture at a given size as uint8 [3, H, W], resized as in an `ImageBank`.
 
     Args:
         picture: A file, a Pillow image or an array.
         size: Height and width.
+        kind: `image` or `image_bicubic`.
 
     Raises:
         ValueError: If it is no picture, or its file cannot be read (`UnreadablePictureError`).
     """
     if isinstance(picture, str | Path):
         try:
-            return decode(Path(picture).expanduser(), size, "image")
+            return decode(Path(picture).expanduser(), size, kind)
         except UnreadableImageError as error:
             raise _unreadable(picture, error) from error
-    return resized(Image.fromarray(read_pixels(picture)), size)
+    return resized(Image.fromarray(read_pixels(picture)), size, kind)
 
 
 def _unreadable(picture: Path | str, error: UnreadableImageError) -> UnreadablePictureError:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from genreid.data.augment import to_float
 from genreid.data.bank import ImageBank
+from genreid.data.decode import Kind
 from genreid.data.load import load_dataset
 from genreid.data.progress import progress_of
 from genreid.data.reader_options import ReaderOptions
@@ -65,15 +67,28 @@ class BnEstimation:
         return order if self.images is None else order[: self.images]
 
 
+class BnImages(NamedTuple):
+    """A data set, and how its images are decoded.
+
+    Attributes:
+        folder: The data set; its identities are not looked at.
+        size: Height and width that the network was trained on.
+        kind: How images are resized.
+    """
+
+    folder: Path
+    size: tuple[int, int]
+    kind: Kind = "image"
+
+
 def reestimate_from_folder(
-    network: TrainedNetwork, folder: Path, size: tuple[int, int], compute: Compute, estimation: BnEstimation
+    network: TrainedNetwork, images: BnImages, compute: Compute, estimation: BnEstimation
 ) -> int:
     """Re-estimate a network's batch-norm statistics on the training images of a data set.
 
     Args:
         network: On the device of `compute`; its statistics are replaced in place.
-        folder: A data set; its identities are not looked at.
-        size: Height and width that the network was trained on.
+        images: The data set.
         compute: Device and arithmetic.
         estimation: How many images, which, and how the folder is read.
 
@@ -84,12 +99,12 @@ def reestimate_from_folder(
         ValueError: If the data set does not fit its format or has no training images that can be read, or
             the network has no batch norm.
     """
-    train = load_dataset(folder, estimation.format, ReaderOptions(pattern=estimation.pattern)).train
+    train = load_dataset(images.folder, estimation.format, ReaderOptions(pattern=estimation.pattern)).train
     if not train:
-        msg = f"--bn-statistics {folder}: the data set has no training images; give one that has"
+        msg = f"--bn-statistics {images.folder}: the data set has no training images; give one that has"
         raise ValueError(msg)
     drawn = [train[row].path for row in estimation.draw(len(train)).tolist()]
-    bank = ImageBank.build(drawn, size)
+    bank = ImageBank.build(drawn, images.size, images.kind)
     return reestimate_bn_statistics(network, bank, bank.readable_indices, compute, estimation.batch_size)
 
 

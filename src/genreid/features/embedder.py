@@ -76,7 +76,7 @@ class Embedder:
         unreadable = np.zeros(len(images), bool)
         for number, image in enumerate(images):
             try:
-                batch[number] = read_at_size(image, self.size)
+                batch[number] = read_at_size(image, self.size, self.extractor.kind)
             except UnreadablePictureError as error:
                 unreadable[number] = True
                 logger.warning("picture %d gets NaN as its embedding: %s", first + number, error)

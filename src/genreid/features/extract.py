@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from genreid import __version__
 from genreid.data.augment import to_float
 from genreid.data.bank import ImageBank
+from genreid.data.decode import Kind
 from genreid.data.progress import Advance, progress_of
 from genreid.data.sample import Sample
-from genreid.features.bn_statistics import BnEstimation, reestimate_from_folder
+from genreid.features.bn_statistics import BnEstimation, BnImages, reestimate_from_folder
 from genreid.features.feature_set import FeatureSet
 from genreid.features.networks import ReadyNetwork, TrainedNetwork, expect_fitting, make_ready
 from genreid.features.options import Device, FeatureOptions, Stage
@@ -47,6 +48,7 @@ class Extractor:
         network: Images in [-1, 1] -> embeddings of unit length.
         size: Height and width of the images it takes.
         options: How embeddings are made; batch size.
+        kind: How images are resized.
         compute: Device and arithmetic.
         metadata: Where its embeddings come from.
     """
@@ -56,6 +58,7 @@ class Extractor:
     options: FeatureOptions
     compute: Compute
     metadata: Mapping[str, str] = field(default_factory=dict)
+    kind: Kind = "image"
 
     @classmethod
     def from_run(cls, run: Path, options: FeatureOptions) -> Self:
@@ -74,12 +77,13 @@ class Extractor:
         network = loaded.network.to(compute.device)
         if options.bn_folder is not None:
             estimation = BnEstimation(format=options.bn_format, pattern=options.bn_pattern)
-            reestimate_from_folder(network, options.bn_folder, loaded.size, compute, estimation)
+            images = BnImages(options.bn_folder, loaded.size, loaded.kind)
+            reestimate_from_folder(network, images, compute, estimation)
         origin = {"run": run.name, "stage": loaded.stage, "step": str(loaded.step)}
         if isinstance(loaded, LoadedNetwork):
             origin["training"] = loaded.training
             origin |= {"uses": TAUDL_USES} if loaded.training == "taudl" else {}
-        return cls.of_network(network, loaded.size, options, origin)
+        return replace(cls.of_network(network, loaded.size, options, origin), kind=loaded.kind)
 
     @classmethod
     def of_network(
@@ -120,7 +124,7 @@ class Extractor:
         Raises:
             ValueError: If there is no readable image, or an embedding is not finite.
         """
-        bank = ImageBank.build([sample.path for sample in samples], self.size)
+        bank = ImageBank.build([sample.path for sample in samples], self.size, self.kind)
         return self.extract_bank(bank, samples)
 
     def extract_bank(self, bank: ImageBank, samples: Sequence[Sample]) -> FeatureSet:

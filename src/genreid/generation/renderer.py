@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from genreid.data.augment import to_float
-from genreid.data.decode import resized
+from genreid.data.decode import Kind, resized
 from genreid.data.pictures import Picture, check_list, read_pixels
 from genreid.generation.renderings import to_uint8
 from genreid.masks.blazepose import load_blazepose
@@ -48,12 +48,14 @@ class Renderer:
         size: Height and width of the renderings.
         compute: Device and arithmetic.
         parser: Finds people where no mask is given; None: loaded when it is first needed.
+        kind: How pictures are resized.
     """
 
     network: nn.Module
     size: tuple[int, int]
     compute: Compute
     parser: PersonParser | None = None
+    kind: Kind = "image"
 
     @classmethod
     def from_run(cls, run: Path | str, device: DeviceName = "auto") -> Self:
@@ -68,7 +70,7 @@ class Renderer:
         """
         loaded = load_renderer(Path(run).expanduser())
         compute = choose_compute(device)
-        return cls(compute.place(loaded.network).eval(), loaded.size, compute)
+        return cls(compute.place(loaded.network).eval(), loaded.size, compute, kind=loaded.kind)
 
     def __call__(
         self,
@@ -133,7 +135,9 @@ class Renderer:
 
     def _images(self, pictures: Sequence[NDArray[np.uint8]]) -> Tensor:
         """Return pictures, uint8 [H, W, 3], as [N, 3, H, W] in [-1, 1] on the device."""
-        stacked = torch.from_numpy(np.stack([resized(Image.fromarray(p), self.size) for p in pictures]))
+        stacked = torch.from_numpy(
+            np.stack([resized(Image.fromarray(p), self.size, self.kind) for p in pictures])
+        )
         return to_float(stacked.to(self.compute.device)).contiguous(memory_format=torch.channels_last)
 
     def _masks(self, pictures: Sequence[NDArray[np.uint8]], given: NDArray[np.uint8] | None) -> Tensor:

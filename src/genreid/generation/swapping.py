@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genreid.data.augment import to_float
+from genreid.data.decode import Kind
 from genreid.data.pictures import Pictures, check_list, read_at_size
 from genreid.generation.renderings import to_uint8
 from genreid.models.dgnet import DgnetNetworks, from_normalised, to_normalised
@@ -34,12 +35,14 @@ class Swapper:
         size: Height and width of the images; every picture is resized to it.
         compute: Device and arithmetic.
         batch_size: Images that one pass takes.
+        kind: How pictures are resized.
     """
 
     networks: DgnetNetworks
     size: tuple[int, int]
     compute: Compute
     batch_size: int = 64
+    kind: Kind = "image"
 
     @classmethod
     def from_run(cls, run: Path | str, device: DeviceName = "auto") -> Self:
@@ -56,7 +59,7 @@ class Swapper:
         compute = choose_compute(device)
         for network in loaded.networks:
             compute.place(network).eval()
-        return cls(loaded.networks, loaded.size, compute)
+        return cls(loaded.networks, loaded.size, compute, kind=loaded.kind)
 
     def __call__(self, appearance_images: Pictures, structure_images: Pictures) -> NDArray[np.uint8]:
         """Generate one image for each pair: `swap`.
@@ -179,5 +182,7 @@ class Swapper:
             given = torch.from_numpy(np.require(pictures, requirements=["C", "W"]))
         if isinstance(given, Tensor) and given.dtype == torch.uint8 and given.shape[1:] == (3, *self.size):
             return given.to(self.compute.device)
-        arrays = [read_at_size(cast(NDArray[np.uint8], picture), self.size) for picture in pictures]
+        arrays = [
+            read_at_size(cast(NDArray[np.uint8], picture), self.size, self.kind) for picture in pictures
+        ]
         return torch.from_numpy(np.stack(arrays)).to(self.compute.device)

@@ -293,11 +293,11 @@ def _masks_of(job: AdaptJob, inputs: _Inputs, must_stop: Callable[[], bool] | No
 
 def _domains_of(job: AdaptJob, inputs: _Inputs, masks: _Masks, config: AdaptConfig) -> Domains:
     """Decode the images of both domains."""
-    size = config.image.size
+    size, kind = config.image.size, config.image.kind
     pids = [sample.pid for sample in inputs.source_samples]
     camids = [sample.training_camid for sample in inputs.target.train]
-    source = open_image_set(inputs.source_samples, pids, size, inputs.source.root, masks.source)
-    target = open_image_set(inputs.target.train, camids, size, inputs.target.root, masks.target)
+    source = open_image_set(inputs.source_samples, pids, size, inputs.source.root, masks.source, kind)
+    target = open_image_set(inputs.target.train, camids, size, inputs.target.root, masks.target, kind)
     known = UNKNOWN_CAMID not in target.classes and len(target.classes) > 1
     if not known and job.renderer in GENERATORS:
         logger.warning(

@@ -28,7 +28,7 @@ def dataset_of_run(run: Path, order: DatasetOrder, device: DeviceName = "auto") 
     swapper = Swapper.from_run(run, device)
     found = people_of_run(run)
     images = open_image_set(
-        found.samples, [sample.pid for sample in found.samples], swapper.size, found.root, None
+        found.samples, [sample.pid for sample in found.samples], swapper.size, found.root, kind=swapper.kind
     )
     people = People(found.samples, images, found.root)
     return generate_dataset(swapper, people, order)

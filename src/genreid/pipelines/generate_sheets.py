@@ -77,9 +77,9 @@ def picture_grid(run: Path, options: SwapSheetOptions) -> Path:
     swapper = Swapper.from_run(run, options.device)
     count = options.count or GRID_COUNT
     drawn = [code for code in CODES if not options.given(code)]
-    sides = {code: _read(options.given(code), swapper.size) for code in CODES if code not in drawn}
+    sides = {code: _read(options.given(code), swapper) for code in CODES if code not in drawn}
     if drawn:
-        people = draw_people(people_of_run(run), count * len(drawn), options.seed, swapper.size)
+        people = draw_people(people_of_run(run), count * len(drawn), options.seed, swapper.size, swapper.kind)
         sides |= {code: _part(people, number * count, count) for number, code in enumerate(drawn)}
     path = options.out or _default_path(run, "grid", options.seed if drawn else None)
     save_sheet(path, grid_sheet(swapper, sides["appearance"], sides["structure"]))
@@ -106,21 +106,20 @@ def picture_interpolation(run: Path, code: Code, options: SwapSheetOptions) -> P
     swapper = Swapper.from_run(run, options.device)
     ends, kept = options.given(code), options.given(CODES[1 - CODES.index(code)])
     if ends:
-        images = _read(ends, swapper.size)
+        images = _read(ends, swapper)
     else:
         wanted = (options.count or ROW_COUNT) + 1
-        images = draw_people(people_of_run(run), wanted, options.seed, swapper.size)
-    course = Course(code, images, _read(kept, swapper.size) if kept else None, options.steps)
+        images = draw_people(people_of_run(run), wanted, options.seed, swapper.size, swapper.kind)
+    course = Course(code, images, _read(kept, swapper) if kept else None, options.steps)
     path = options.out or _default_path(run, f"interpolate-{code}", None if ends else options.seed)
     save_sheet(path, interpolation_sheet(swapper, course))
     return path
 
 
-def _read(paths: Sequence[Path], size: tuple[int, int]) -> RealImages:
+def _read(paths: Sequence[Path], swapper: Swapper) -> RealImages:
     """Read photographs; one that cannot be read is named."""
-    return RealImages(
-        np.stack([read_at_size(path, size) for path in paths]), tuple(path.name for path in paths)
-    )
+    images = [read_at_size(path, swapper.size, swapper.kind) for path in paths]
+    return RealImages(np.stack(images), tuple(path.name for path in paths))
 
 
 def _part(people: RealImages, first: int, count: int) -> RealImages:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from genreid.data.decode import UInt8, UnreadableImageError, decode
+from genreid.data.decode import Kind, UInt8, UnreadableImageError, decode
 from genreid.data.load import load_dataset
 from genreid.data.reader_options import ReaderOptions
 from genreid.data.sample import UNKNOWN_CAMID, Sample
@@ -58,7 +58,9 @@ def people_of_run(run: Path) -> RunPeople:
     return RunPeople(samples, dataset.root, dataset.identity_names)
 
 
-def draw_people(people: RunPeople, count: int, seed: int, size: tuple[int, int]) -> RealImages:
+def draw_people(
+    people: RunPeople, count: int, seed: int, size: tuple[int, int], kind: Kind = "image"
+) -> RealImages:
     """Read random images, of as many different people as there are; those that cannot be read are left out.
 
     Args:
@@ -66,6 +68,7 @@ def draw_people(people: RunPeople, count: int, seed: int, size: tuple[int, int])
         count: Number of images; more than there are: some are taken again.
         seed: Which images.
         size: Height and width.
+        kind: How they are resized.
 
     Returns:
         Images, and for each the person and the camera as its label; more of them begin with the same ones.
@@ -79,7 +82,7 @@ def draw_people(people: RunPeople, count: int, seed: int, size: tuple[int, int])
         if len(images) == count:
             break
         try:
-            images.append(decode(sample.path, size, "image"))
+            images.append(decode(sample.path, size, kind))
             labels.append(_label(sample, people.names))
         except UnreadableImageError as error:
             logger.warning("cannot read %s: %s", sample.path, error)

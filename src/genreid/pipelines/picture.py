@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from genreid.generation.renderings import rendering_sheet, save_sheet
+from genreid.generation.renderings import check_sheet_path, rendering_sheet, save_sheet
 from genreid.pipelines.adapt import job_of_run, open_domains
 from genreid.training.crgan_stages import PairPlan, draw_pairs, render
 from genreid.training.precision import DeviceName, choose_compute
@@ -31,6 +31,8 @@ class SheetOptions:
         if self.count < 1:
             msg = f"--count must be 1 or more, got {self.count}"
             raise ValueError(msg)
+        if self.out is not None:
+            check_sheet_path(self.out)
 
 
 def picture_renderings(run: Path, options: SheetOptions) -> Path:

@@ -5,11 +5,11 @@ changed since. Changed code that was seen to give the same outcome bit for bit d
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from genreid.pipelines.row_code import evaluation_code, training_code
 from genreid.pipelines.row_file import RowFile, definition_of, matters, read_rows, with_own_changes
@@ -36,13 +36,41 @@ def stale_reason(file: RowFile) -> str:
     if content["definition"] != definition_of(row):
         return "the row is another one now"
     trials = read_trials(file.path.parents[2] / TRIALS)
-    if not _is_this(content["code"], f"{row.paper} evaluation", evaluation_code(row.paper), trials):
-        return "code of the evaluation changed since"
-    for training in row.training.chain:
-        code, now = content["runs"][training.name]["code"], training_code(training.method, row.paper)
-        if not _is_this(code, f"{row.paper} {training.method}", now, trials):
-            return f"code of the run {training.name} {'changed since' if code else 'is not known'}"
+    for part in _code_of(file):
+        if part.was is None:
+            return f"code of {part.what} is not known"
+        if part.was != part.now and (part.kind, part.was, part.now) not in trials:
+            return f"code of {part.what} changed since"
     return recipe_changes(row, content["recipe"], content["config"])
+
+
+def rests_on_a_trial(file: RowFile) -> bool:
+    """Tell whether the code of a file has changed since; if it is not stale, a trial says it does not matter.
+
+    Args:
+        file: A result file.
+    """
+    return any(part.was != part.now for part in _code_of(file))
+
+
+class _Code(NamedTuple):
+    """What a part of a row was made by, and what would make it now: fingerprints."""
+
+    what: str
+    kind: str
+    was: str | None
+    now: str
+
+
+def _code_of(file: RowFile) -> Iterator[_Code]:
+    """Yield the code that ranked a row, and that which trained each of its runs."""
+    row, content = ROWS[file.content["row"]], file.content
+    paper = row.paper
+    yield _Code("the evaluation", f"{paper} evaluation", content["code"], evaluation_code(paper))
+    for training in row.training.chain:
+        name, method = training.name, training.method
+        was, now = content["runs"][name]["code"], training_code(method, paper)
+        yield _Code(f"the run {name}", f"{paper} {method}", was, now)
 
 
 Trials = frozenset[tuple[str, str, str]]
@@ -60,11 +88,6 @@ def read_trials(path: Path) -> Trials:
         return frozenset()
     trials = json.loads(path.read_text(encoding="utf-8"))
     return frozenset((kind, *codes) for trial in trials for kind, codes in trial["codes"].items())
-
-
-def _is_this(code: str | None, kind: str, now: str, trials: Trials) -> bool:
-    """Tell whether code is that of today, or gave the same outcome."""
-    return code == now or (code is not None and (kind, code, now) in trials)
 
 
 def recipe_changes(row: Row, recipe: str, settings: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import NeckNetwork
 from genreid.training.checkpoint import load_newest
 from genreid.training.cluster_stage import ClusterBench
-from genreid.training.configs import ClusterConfig, TaudlConfig
+from genreid.training.configs import ClusterConfig, ImageConfig, TaudlConfig
 from genreid.training.earlier_run import start_backbone_from
 from genreid.training.loop import Stage
 from genreid.training.precision import Compute, choose_compute
@@ -105,7 +105,7 @@ def open_target(
         ValueError: If the folder or the settings do not fit.
     """
     compute = choose_compute(options.device, options.precision)
-    own = _open_own_images(job, options.holdout, config.image.size)
+    own = _open_own_images(job, options.holdout, config.image)
     with work_on(job, options, config, compute) as work:
         own.images.to_device(compute.device)
         if job.init is None:
@@ -115,7 +115,7 @@ def open_target(
         yield TargetWork(own, replace(config.backbone, weights="none"), start, compute, work)
 
 
-def _open_own_images(job: TargetJob, held_out: int, size: tuple[int, int]) -> OwnImages:
+def _open_own_images(job: TargetJob, held_out: int, image: ImageConfig) -> OwnImages:
     """Open the training images of a data set, but for those of the last people."""
     dataset = load_dataset(job.data, job.format, ReaderOptions(pattern=job.pattern))
     samples = holdout(dataset.train, held_out).training
@@ -126,7 +126,8 @@ def _open_own_images(job: TargetJob, held_out: int, size: tuple[int, int]) -> Ow
         )
         raise ValueError(msg)
     cameras = [sample.training_camid for sample in samples]
-    return OwnImages(open_image_set(samples, cameras, size, dataset.root, None), pids_of(samples))
+    images = open_image_set(samples, cameras, image.size, dataset.root, kind=image.kind)
+    return OwnImages(images, pids_of(samples))
 
 
 def pids_of(samples: tuple[Sample, ...]) -> Tensor:

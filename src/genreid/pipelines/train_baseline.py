@@ -59,7 +59,7 @@ def train_baseline(job: BaselineJob, options: RunOptions, config: BaselineConfig
     samples = training_people(dataset, job.split, options.holdout)
     with work_on(job, options, config, compute) as work:
         pids = [sample.pid for sample in samples]
-        images = open_image_set(samples, pids, config.image.size, dataset.root, None)
+        images = open_image_set(samples, pids, config.image.size, dataset.root, kind=config.image.kind)
         images.to_device(compute.device)
         stage = identity_stage(config, images, options.seed, compute)
         if job.init is not None and not has_begun(job.out, stage.name):

@@ -61,7 +61,7 @@ def train_dgnet(job: DgnetJob, options: RunOptions, config: DgnetConfig) -> Outc
     samples = training_people(dataset, job.split, options.holdout)
     with work_on(job, options, config, compute) as work:
         pids = [sample.pid for sample in samples]
-        images = open_image_set(samples, pids, config.image.size, dataset.root, None)
+        images = open_image_set(samples, pids, config.image.size, dataset.root, kind=config.image.kind)
         images.to_device(compute.device)
         finished = _run(job, DgnetBench(config, images, None, options.seed, compute), work)
         if finished and config.training.generation:

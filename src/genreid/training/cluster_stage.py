@@ -103,6 +103,7 @@ def cluster_facts(bench: ClusterBench) -> dict[str, Any]:
         "backbone": config_to_dict(bench.backbone),
         "neck": config_to_dict(bench.config.neck),
         "size": [height, width],
+        "kind": bench.images.kind,
         "target": bench.images.fingerprint,
         "settings": config_to_dict(bench.config),
     }

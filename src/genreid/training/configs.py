@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from genreid.data.decode import Kind
 from genreid.models.backbone import BackboneConfig
 from genreid.models.crgan import CameraDiscriminatorConfig, DomainDiscriminatorConfig, GeneratorConfig
 from genreid.training.camera_step import CameraConfig
@@ -15,12 +16,14 @@ from genreid.training.taudl_config import TaudlTraining
 
 @dataclass(frozen=True, kw_only=True)
 class ImageConfig:
-    """Size that every image is resized to."""
+    """Size that every image is resized to, and how."""
 
     height: int = 224
     """Height in pixels."""
     width: int = 112
     """Width in pixels."""
+    resampling: Literal["bilinear", "bicubic"] = "bilinear"
+    """How images are resized, for training and test; always with antialiasing."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -32,6 +35,14 @@ class ImageConfig:
     def size(self) -> tuple[int, int]:
         """Height and width."""
         return self.height, self.width
+
+    def __str__(self) -> str:
+        return f"{self.height}x{self.width} {self.resampling}"
+
+    @property
+    def kind(self) -> Kind:
+        """How images are resized, as the decoder calls it."""
+        return "image_bicubic" if self.resampling == "bicubic" else "image"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +61,9 @@ class BaselineConfig:
 class ClusterConfig:
     """`genreid train cluster`: Cluster Contrast on the unlabelled images of one data set."""
 
-    image: ImageConfig = field(default_factory=lambda: ImageConfig(height=256, width=128))
+    image: ImageConfig = field(
+        default_factory=lambda: ImageConfig(height=256, width=128, resampling="bicubic")
+    )
     """Image size."""
     backbone: BackboneConfig = field(default_factory=lambda: BackboneConfig(last_stride=1))
     """Backbone and its weights; with --init the weights are that run's, and the backbone must be the same."""

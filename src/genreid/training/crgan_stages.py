@@ -88,6 +88,7 @@ def camera_stage(bench: Workbench, target: ImageSet) -> Stage:
         "num_cameras": len(target.classes),
         "target": target.fingerprint,
         "size": list(bench.config.image.size),
+        "kind": bench.config.image.kind,
         "settings": config_to_dict(config),
     }
     return Stage("camera", config.iterations, step, {"camera": network}, {"camera": setup.optimizer}, facts)

@@ -223,10 +223,15 @@ class DgnetTraining:
         )
 
 
+def _image() -> ImageConfig:
+    """The image size of spec dg-net F1, F8 and F10."""
+    return ImageConfig(height=256, width=128, resampling="bicubic")
+
+
 def _teacher() -> BaselineConfig:
     """The teacher of spec dg-net F8; 97,000 iterations are 60 epochs of Market-1501."""
     return BaselineConfig(
-        image=ImageConfig(height=256, width=128),
+        image=_image(),
         backbone=BackboneConfig(last_stride=1, dropout=0.5, bottleneck=512),
         identity=IdentityConfig(
             iterations=97_000,
@@ -243,7 +248,7 @@ def _teacher() -> BaselineConfig:
 class DgnetConfig:
     """`genreid train dgnet`: the teacher, then DG-Net."""
 
-    image: ImageConfig = field(default_factory=lambda: ImageConfig(height=256, width=128))
+    image: ImageConfig = field(default_factory=_image)
     """Image size."""
     appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
     """Appearance encoder E_a, which is the re-id network."""
@@ -267,7 +272,7 @@ class DgnetConfig:
             raise ValueError(msg)
         if self.teacher.image != self.image:
             msg = (
-                f"teacher.image is {self.teacher.image.size}, image is {self.image.size}; the teacher sees "
-                "what DG-Net generates: give both the same height and width"
+                f"teacher.image is {self.teacher.image}, image {self.image}; the teacher sees what DG-Net "
+                "generates: give both the same height, width and resampling"
             )
             raise ValueError(msg)

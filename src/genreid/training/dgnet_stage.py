@@ -126,6 +126,7 @@ def dgnet_facts(bench: DgnetBench) -> dict[str, Any]:
         "discriminator": config_to_dict(config.discriminator),
         "num_classes": len(bench.source.classes),
         "size": list(config.image.size),
+        "kind": config.image.kind,
         "source": bench.source.fingerprint,
         "settings": config_to_dict(config.training),
     }

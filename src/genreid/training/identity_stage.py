@@ -56,5 +56,6 @@ def identity_facts(config: BaselineConfig, source: ImageSet) -> dict[str, Any]:
         "backbone": config_to_dict(config.backbone),
         "num_classes": len(source.classes),
         "size": list(config.image.size),
+        "kind": config.image.kind,
         "source": source.fingerprint,
     }

@@ -99,6 +99,7 @@ def taudl_facts(bench: TaudlBench, tracklets: Tracklets) -> dict[str, Any]:
         "backbone": config_to_dict(bench.backbone),
         "neck": config_to_dict(bench.config.neck),
         "size": list(bench.images.bank.height_width),
+        "kind": bench.images.kind,
         "target": bench.images.fingerprint,
         "tracklets": list(tracklets.counts),
         "uses": TAUDL_USES,

@@ -4,11 +4,12 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
 
+from genreid.data.decode import Kind
 from genreid.models.backbone import BackboneConfig, ReidNetwork, build_reid_network
 from genreid.models.dgnet import (
     AppearanceConfig,
@@ -49,6 +50,7 @@ class LoadedNetwork:
     Attributes:
         network: The network.
         size: Height and width of the images that it was trained on.
+        kind: How they were resized.
         stage: `pretrained` or `adapted`.
         training: The stage of training that made it, such as `finetuning` or `cluster`.
         step: Iterations of training that it has seen in this stage.
@@ -56,6 +58,7 @@ class LoadedNetwork:
 
     network: ReidNetwork
     size: tuple[int, int]
+    kind: Kind
     stage: str
     training: str
     step: int
@@ -68,12 +71,14 @@ class LoadedAppearance:
     Attributes:
         network: E_a.
         size: Height and width of the images that it was trained on.
+        kind: How they were resized.
         stage: `dgnet`, or `offline` where a new E_a was trained on a finished generator (section 4.3).
         step: Iterations of training that it has seen in this stage.
     """
 
     network: AppearanceEncoder
     size: tuple[int, int]
+    kind: Kind
     stage: str
     step: int
 
@@ -85,11 +90,13 @@ class LoadedDgnet:
     Attributes:
         networks: E_a, E_s and G, trained together.
         size: Height and width of the images that they were trained on.
+        kind: How they were resized.
         step: Iterations of training that they have seen.
     """
 
     networks: DgnetNetworks
     size: tuple[int, int]
+    kind: Kind
     step: int
 
 
@@ -110,7 +117,8 @@ def load_reid_network(run: Path, stage: str | None = None) -> LoadedNetwork:
                 network = rebuild_reid_network(checkpoint)
                 if folder == "taudl":
                     logger.warning("%s: trained with TAUDL, which uses %s", run, TAUDL_USES)
-                return LoadedNetwork(network, size_of(checkpoint), name, folder, checkpoint.state.step)
+                size, kind = size_of(checkpoint), kind_of(checkpoint)
+                return LoadedNetwork(network, size, kind, name, folder, checkpoint.state.step)
     known = [
         name
         for name, folders in STAGE_FOLDERS.items()
@@ -176,7 +184,7 @@ def load_dgnet(run: Path) -> LoadedDgnet:
     structure.load_state_dict(checkpoint.network("structure"))
     decoder.load_state_dict(checkpoint.network("decoder"))
     networks = DgnetNetworks(appearance, ready(structure), ready(decoder))
-    return LoadedDgnet(networks, size_of(checkpoint), checkpoint.state.step)
+    return LoadedDgnet(networks, size_of(checkpoint), kind_of(checkpoint), checkpoint.state.step)
 
 
 def load_appearance(run: Path) -> LoadedAppearance:
@@ -193,7 +201,8 @@ def load_appearance(run: Path) -> LoadedAppearance:
         if checkpoint is not None:
             warn_unless_finished(checkpoint)
             network = _rebuild_appearance(checkpoint)
-            return LoadedAppearance(network, size_of(checkpoint), stage, checkpoint.state.step)
+            size, kind = size_of(checkpoint), kind_of(checkpoint)
+            return LoadedAppearance(network, size, kind, stage, checkpoint.state.step)
     raise _no_dgnet(run)
 
 
@@ -257,3 +266,12 @@ def size_of(checkpoint: Checkpoint) -> tuple[int, int]:
     """
     height, width = checkpoint.state.facts["size"]
     return int(height), int(width)
+
+
+def kind_of(checkpoint: Checkpoint) -> Kind:
+    """Return how the images that a checkpoint was made with were resized; bilinearly by older versions.
+
+    Args:
+        checkpoint: Of any stage.
+    """
+    return cast(Kind, checkpoint.state.facts.get("kind", "image"))

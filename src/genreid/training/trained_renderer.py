@@ -5,12 +5,13 @@ from pathlib import Path
 
 from torch import nn
 
+from genreid.data.decode import Kind
 from genreid.models.crgan import CutAndPaste, Generator, GeneratorConfig, Untouched
 from genreid.training.checkpoint import load_newest
 from genreid.training.config_file import read_yaml_mapping
 from genreid.training.configs import AdaptConfig
 from genreid.training.run_folder import read_job
-from genreid.training.trained_networks import config_of, ready, size_of, warn_unless_finished
+from genreid.training.trained_networks import config_of, kind_of, ready, size_of, warn_unless_finished
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,13 @@ class LoadedRenderer:
     Attributes:
         network: Takes a `ConditionPair`, gives a `Rendering`.
         size: Height and width of the images.
+        kind: How they are resized.
         name: `crgan`, `crgan_single`, `cut_paste` or `none`.
     """
 
     network: nn.Module
     size: tuple[int, int]
+    kind: Kind
     name: str
 
 
@@ -43,7 +46,7 @@ def load_renderer(run: Path) -> LoadedRenderer:
         config = config_of(AdaptConfig(), read_yaml_mapping(path), source=str(path))
         erase = config.stage3.erase_target
         network = CutAndPaste(erase_target=erase) if name == "cut_paste" else Untouched()
-        return LoadedRenderer(network, config.image.size, name)
+        return LoadedRenderer(network, config.image.size, config.image.kind, name)
     checkpoint = load_newest(run / "checkpoints" / "rendering")
     if checkpoint is None:
         msg = f"{run} holds no generator yet; stage II of `genreid adapt --out {run}` makes it"
@@ -52,4 +55,4 @@ def load_renderer(run: Path) -> LoadedRenderer:
     size = size_of(checkpoint)
     generator = Generator(config_of(GeneratorConfig(), checkpoint.state.facts["generator"]), *size)
     generator.load_state_dict(checkpoint.network("generator"))
-    return LoadedRenderer(ready(generator), size, name)
+    return LoadedRenderer(ready(generator), size, kind_of(checkpoint), name)

@@ -11,16 +11,13 @@ import pytest
 from genreid import __version__
 from genreid.cli import main as dispatcher
 from genreid.cli.main import _SMALLER, VERBS, main
+from tests.command_line import logging_as_before
 
 
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    logging.captureWarnings(capture=False)
-    logging.getLogger("genreid").setLevel(logging.NOTSET)
+    with logging_as_before():
+        yield
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """`genreid report` as a command: defaults, messages, exit codes."""
 
-import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,16 +8,14 @@ from pathlib import Path
 import pytest
 
 from genreid.cli.main import main
+from tests.command_line import logging_as_before
 from tests.drawn_runs import draw_run
 
 
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    logging.captureWarnings(capture=False)
+    with logging_as_before():
+        yield
 
 
 def test_it_says_where_the_page_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,9 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from genreid.data.decode import UnreadableImageError, decode, mask_bits, read_image
+from genreid.data.bank import ImageBank
+from genreid.data.decode import Kind, UnreadableImageError, decode, mask_bits, read_image
+from genreid.data.pictures import read_at_size
 from tests.drawn_datasets import Shot, draw_person
 
 SIZE = (64, 32)
@@ -41,6 +43,22 @@ def test_resize_is_antialiased(tmp_path: Path) -> None:
     decoded = decode(saved(tmp_path / "a.png", Image.fromarray(stripes)), (32, 32), "image")
     assert abs(float(decoded.mean()) - 255 / 4) < 2
     assert int(decoded[:, :, 4:-4].max()) - int(decoded[:, :, 4:-4].min()) < 8
+
+
+@pytest.mark.parametrize(
+    ("kind", "filtered"),
+    [("image", Image.Resampling.BILINEAR), ("image_bicubic", Image.Resampling.BICUBIC)],
+)
+def test_photographs_are_resized_as_their_kind_says(
+    tmp_path: Path, kind: Kind, filtered: Image.Resampling
+) -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 50, 3), np.uint8))
+    path = saved(tmp_path / "a.png", noise)
+    wanted = np.asarray(noise.resize((SIZE[1], SIZE[0]), filtered)).transpose(2, 0, 1)
+    assert np.array_equal(decode(path, SIZE, kind), wanted)
+    assert np.array_equal(read_at_size(path, SIZE, kind), wanted)
+    assert np.array_equal(read_at_size(noise, SIZE, kind), wanted)
+    assert np.array_equal(ImageBank.build([path], SIZE, kind, cache_dir=tmp_path / "banks").array[0], wanted)
 
 
 def test_large_jpegs_decoded_at_a_fraction_look_the_same(tmp_path: Path) -> None:

@@ -8,7 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from genreid.data.bank import ImageBank
-from genreid.features.bn_statistics import BnEstimation, reestimate_bn_statistics, reestimate_from_folder
+from genreid.features.bn_statistics import (
+    BnEstimation,
+    BnImages,
+    reestimate_bn_statistics,
+    reestimate_from_folder,
+)
 from genreid.models.backbone import BackboneConfig, InputStatistics, ReidNetwork, build_reid_network
 from genreid.training.precision import Compute
 from tests.drawn_datasets import Canvas, Shot, draw_market1501
@@ -139,9 +144,9 @@ def test_timms_norms_are_found() -> None:
 
 def test_a_folders_training_images(tmp_path: Path) -> None:
     root = draw_market1501(tmp_path / "market")
-    first, second = two_norms(), two_norms()
-    assert reestimate_from_folder(first, root, (16, 8), FP32, BnEstimation(images=None, batch_size=4)) == 16
-    assert reestimate_from_folder(second, root, (16, 8), FP32, BnEstimation(images=6, batch_size=4)) == 6
+    first, second, images = two_norms(), two_norms(), BnImages(root, (16, 8))
+    assert reestimate_from_folder(first, images, FP32, BnEstimation(images=None, batch_size=4)) == 16
+    assert reestimate_from_folder(second, images, FP32, BnEstimation(images=6, batch_size=4)) == 6
     assert not torch.equal(first.state_dict()["backbone.first_norm.running_mean"], torch.zeros(4))
     unequal = first.state_dict()["backbone.first_norm.running_mean"]
     assert not torch.equal(unequal, second.state_dict()["backbone.first_norm.running_mean"])
@@ -153,9 +158,11 @@ def test_the_folder_is_read_as_told(tmp_path: Path) -> None:
         canvas.write(f"train/{number}_cam1.png", Shot(number, 1, 1))
     pattern = r"(?P<identity>\d)_cam(?P<camera>\d)"
     told = BnEstimation(format="folder", pattern=pattern)
-    assert reestimate_from_folder(two_norms(), tmp_path, (16, 8), FP32, told) == 4
+    assert reestimate_from_folder(two_norms(), BnImages(tmp_path, (16, 8)), FP32, told) == 4
     with pytest.raises(ValueError, match="no variants"):
-        reestimate_from_folder(two_norms(), tmp_path, (16, 8), FP32, BnEstimation(format="folder:x"))
+        reestimate_from_folder(
+            two_norms(), BnImages(tmp_path, (16, 8)), FP32, BnEstimation(format="folder:x")
+        )
 
 
 def test_a_draw_is_a_function_of_the_seed() -> None:
@@ -188,4 +195,4 @@ def test_a_data_set_without_training_images(tmp_path: Path) -> None:
     for path in (root / "bounding_box_train").iterdir():
         path.unlink()
     with pytest.raises(ValueError, match="no training images"):
-        reestimate_from_folder(two_norms(), root, (16, 8), FP32, BnEstimation())
+        reestimate_from_folder(two_norms(), BnImages(root, (16, 8)), FP32, BnEstimation())

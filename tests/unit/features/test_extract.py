@@ -1,6 +1,8 @@
 """Embeddings of images with a network in memory, a run folder, and through the public `Embedder`."""
 
+import json
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from torch import nn
 
 from genreid.cli.extract import main
 from genreid.data.bank import ImageBank
-from genreid.data.decode import decode
+from genreid.data.decode import Kind, decode
 from genreid.data.load import load_dataset
 from genreid.data.sample import ReidDataset
 from genreid.features.embedder import Embedder
@@ -67,11 +69,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENREID_CACHE", str(tmp_path / "cache"))
 
 
-def plain_embeddings(network: ReidNetwork, paths: list[Path]) -> NDArray[np.float32]:
+def plain_embeddings(network: ReidNetwork, paths: list[Path], kind: Kind = "image") -> NDArray[np.float32]:
     """One image after the other, as the definition has it: pool5, then unit length."""
     rows = []
     for path in paths:
-        pixels = torch.from_numpy(decode(path, SIZE, "image")).float()
+        pixels = torch.from_numpy(decode(path, SIZE, kind)).float()
         with torch.no_grad():
             embedding = network.embed((pixels / 127.5 - 1)[None])[0]
         rows.append((embedding / embedding.square().sum().sqrt()).numpy())
@@ -237,6 +239,28 @@ def test_embedder_resizes_as_a_bank_does(run: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(by_path, by_image)
     np.testing.assert_array_equal(by_path, by_array)
     np.testing.assert_allclose(by_path, plain_embeddings(trained_network(1), [large])[0], atol=2e-5)
+
+
+def test_images_are_resized_as_in_training(run: Path, tmp_path: Path) -> None:
+    root = draw_market1501(tmp_path / "large", pids=2, size=(90, 50))
+    other = tmp_path / "bicubic"
+    shutil.copytree(run, other)
+    for state in other.rglob("state.json"):
+        record = json.loads(state.read_text())
+        record["facts"]["kind"] = "image_bicubic"
+        state.write_text(json.dumps(record))
+    paths = [sample.path for sample in load_dataset(root).query]
+    wanted: dict[Path, Kind] = {run: "image", other: "image_bicubic"}
+    found = {}
+    for folder, kind in wanted.items():
+        found[folder] = extract_split(folder, load_dataset(root).query, EXACT).embedding
+        expected = plain_embeddings(trained_network(1), paths, kind)
+        np.testing.assert_allclose(found[folder], expected, atol=2e-5)
+        np.testing.assert_allclose(Embedder.from_run(folder, EXACT)(paths), expected, atol=2e-5)
+    assert np.abs(found[run] - found[other]).max() > 1e-3
+    averaged = FeatureOptions(device="cpu", precision="fp32", bn_statistics=str(root))
+    first, second = (extract_split(folder, load_dataset(root).query, averaged).embedding for folder in wanted)
+    assert np.abs(first - second).max() > 1e-3
 
 
 def test_embedder_turns_pictures_as_their_exif_data_say(run: Path, tmp_path: Path) -> None:

@@ -145,6 +145,7 @@ def test_facts_rebuild_the_networks_and_survive_json() -> None:
         "discriminator",
         "num_classes",
         "size",
+        "kind",
         "source",
         "settings",
     }
