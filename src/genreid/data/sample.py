@@ -60,7 +60,7 @@ class ReidDataset:
 
     @property
     def known_people(self) -> tuple[Sample, ...]:
-        """Images of labelled people of all splits, each once: `--source-split all`; no junk, no distractors."""
+        """Images of labelled people of all splits, each once, without distractors (`--source-split all`)."""
         splits = (*self.train, *self.query, *self.gallery)
         people = (sample for sample in splits if sample.pid not in {JUNK_PID, DISTRACTOR_PID})
         return tuple(dict.fromkeys(people))  # CUHK03's classic protocol has every test image in both
