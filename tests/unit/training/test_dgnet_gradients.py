@@ -1,8 +1,9 @@
 """Who learns from which term of DG-Net, and which statistics a step leaves behind (spec dg-net F6-F8)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
+from weakref import ReferenceType, ref
 
 import pytest
 import torch
@@ -22,6 +23,7 @@ from genreid.training.dgnet_step import (
     teacher_probabilities,
 )
 from genreid.training.dgnet_step import _encode_structure_again as encode_structure_again
+from genreid.training.dgnet_step import _update as update
 from tests.drawn_tensors import weights_of
 from tests.tiny_dgnet import (
     PAIRS,
@@ -380,3 +382,26 @@ def test_nobody_is_asked_where_nobody_is_fed() -> None:
     terms = dgnet_step(setup, make_batch(), LATE)
     assert not {"primary", "fine"} & set(terms)
     assert "fine_identity" in terms, "the fine head still learns on real images"
+
+
+def test_maps_of_one_part_are_gone_before_the_next_begins() -> None:
+    """The gradient is that of a sum; its parts are added up so that one part's maps alone are in memory."""
+    setup = make_setup()
+    optimizer = setup.optimizers.discriminator
+    weight = next(setup.networks.discriminator.parameters())
+    maps: list[ReferenceType[Tensor]] = []
+
+    def part(name: str) -> Callable[[], Mapping[str, Tensor]]:
+        def compute() -> Mapping[str, Tensor]:
+            assert all(kept() is None for kept in maps), f"maps of an earlier part while {name} is computed"
+            made = weight.exp()  # backward needs it, so the graph holds it
+            maps.append(ref(made))
+            return {name: made.square().sum()}
+
+        return compute
+
+    names = ("identity", "adversarial", "primary")
+    found = update(setup, [optimizer], setup.config.weights_at(LATE), [part(name) for name in names])
+    assert list(found) == list(names)
+    assert len(maps) == 3
+    assert all(term.grad_fn is None for term in found.values())
