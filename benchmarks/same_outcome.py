@@ -102,7 +102,9 @@ class Outcome:
         self.codes = codes
         self.files: dict[str, Any] = {}
         for path in sorted(root.rglob("state.json")):
-            self.files[str(path.parent.relative_to(root))] = json.loads(path.read_text())["sha256"]
+            place = path.parent.relative_to(root / "runs")
+            name = "/".join(place.parts[1:])  # the first one names all settings, and new ones may have come
+            self.files[name] = json.loads(path.read_text())["sha256"]
         for path in sorted((root / "rows").rglob("*.json")):
             content = json.loads(path.read_text())
             self.files[str(path.relative_to(root))] = [

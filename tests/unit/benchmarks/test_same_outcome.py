@@ -11,7 +11,7 @@ from genreid.recipes.reproduce import ROWS as KNOWN
 
 def drawn(root: Path, network: str = "1", gain: float = 0.5) -> Outcome:
     """A run with one checkpoint, and a row."""
-    checkpoint = root / "runs" / "checkpoints" / "identity" / "00000006"
+    checkpoint = root / "runs" / f"compact+{root.name}-seed0" / "checkpoints" / "identity" / "00000006"
     checkpoint.mkdir(parents=True)
     state = {"step": 6, "sha256": {"networks.safetensors": network}}
     (checkpoint / "state.json").write_text(json.dumps(state))
@@ -29,7 +29,7 @@ def test_equal_outcomes_do_not_differ(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("network", "gain", "file"),
-    [("2", 0.5, "runs/checkpoints/identity/00000006"), ("1", 0.51, "rows/crgan/x.json")],
+    [("2", 0.5, "checkpoints/identity/00000006"), ("1", 0.51, "rows/crgan/x.json")],
 )
 def test_another_network_or_figure_is_seen(tmp_path: Path, network: str, gain: float, file: str) -> None:
     assert differences(drawn(tmp_path / "was"), drawn(tmp_path / "is", network, gain)) == [file]
