@@ -21,6 +21,7 @@ from tests.drawn_datasets import draw_cuhk03_np, draw_market1501
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "results" / TRIALS
+RECIPE = "compact"
 CRGAN = {
     "stage1_identity.iterations": 6,
     "stage1_identity.batch": 8,
@@ -47,7 +48,7 @@ ROWS = {
     ),
     **dict.fromkeys((f"dgnet/market1501/{variant}" for variant in ("both_bn", "longer_teacher")), DGNET),
 }
-"""Rows that go through every pipeline of a row file, and their settings."""
+"""Rows that go through every pipeline but TAUDL's, and their settings."""
 WORKER = """
 import json, sys
 from genreid.cli.main import main
@@ -80,6 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     entry = {
         "commit": commit,
+        "recipe": RECIPE,
+        "device": "cpu",
+        "precision": before.precision,
         "rows": list(ROWS),
         "files": len(before.files),
         "codes": {kind: [code, after.codes[kind]] for kind, code in before.codes.items()},
@@ -100,6 +104,7 @@ class Outcome:
 
     def __init__(self, root: Path, codes: Mapping[str, str]) -> None:
         self.codes = codes
+        self.precision = ""
         self.files: dict[str, Any] = {}
         for path in sorted(root.rglob("state.json")):
             place = path.parent.relative_to(root / "runs")
@@ -107,6 +112,7 @@ class Outcome:
             self.files[name] = json.loads(path.read_text())["sha256"]
         for path in sorted((root / "rows").rglob("*.json")):
             content = json.loads(path.read_text())
+            self.precision = content["precision"]
             self.files[str(path.relative_to(root))] = [
                 content["figures"],
                 content["interval"],
@@ -122,7 +128,7 @@ def _outcome(root: Path, name: str, source: Path) -> Outcome:
         *data,
         f"--masks={root / 'masks'}",
         f"--runs={made / 'runs'}",
-        "--recipe=compact",
+        f"--recipe={RECIPE}",
         "--device=cpu",
     ]
     commands = [
@@ -134,7 +140,7 @@ def _outcome(root: Path, name: str, source: Path) -> Outcome:
         **os.environ,
         "PYTHONPATH": str(source),
         "OMP_NUM_THREADS": "1",  # sums in one order
-        "GENREID_CACHE": str(root / "cache"),
+        "GENREID_CACHE": str(made / "cache"),  # each decodes for itself
     }
     words = [sys.executable, "-c", WORKER, json.dumps(commands)]
     done = subprocess.run(words, env=environment, stdout=subprocess.PIPE, text=True, check=True)

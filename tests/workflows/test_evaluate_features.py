@@ -91,7 +91,7 @@ def test_two_files_need_no_torch(files: tuple[Path, Path]) -> None:
     subprocess.run([sys.executable, "-c", code, *words(files)], capture_output=True, check=True)
 
 
-@pytest.mark.parametrize(("name", "refused"), [("model", True), ("pooling", True), ("step", False)])
+@pytest.mark.parametrize(("name", "refused"), [("model", True), ("pooling", True), ("bn_statistics", False)])
 def test_files_of_two_networks_are_refused(files: tuple[Path, Path], name: str, refused: bool) -> None:
     """Embeddings of two networks have nothing to do with each other, whatever their width."""
     for path, value in zip(files, ("one", "another"), strict=True):

@@ -288,10 +288,16 @@ def test_code_with_the_same_outcome_does_not_make_a_row_stale(
         ("dgnet evaluation", "code of the evaluation changed since"),
         ("crgan evaluation", ""),
     ):
-        trial = {"commit": "x", "codes": {kind: ["before", crgan_lmp["code"]]}}
+        where = {"recipe": crgan_lmp["recipe"], "device": "cpu", "precision": crgan_lmp["precision"]}
+        trial = {**where, "codes": {kind: ["before", crgan_lmp["code"]]}}
         (tmp_path / "results" / "same_outcome.json").write_text(json.dumps([trial]))
         read_trials.cache_clear()
         assert stale_reason(file) == reason
+        (tmp_path / "results" / "same_outcome.json").write_text(json.dumps([{**trial, "device": "gpu"}]))
+        read_trials.cache_clear()
+        assert stale_reason(file) == "code of the evaluation changed since", "a trial elsewhere shows nothing"
+    (tmp_path / "results" / "same_outcome.json").write_text(json.dumps([trial]))
+    read_trials.cache_clear()
     assert "| current, by trial |" in results_readme.page(tmp_path / "results")
     assert "| current |" not in results_readme.page(tmp_path / "results")
 

@@ -18,7 +18,6 @@ from genreid.masks.parser import PersonParser
 from genreid.masks.processes import MaskJob, MaskOutcome, run_jobs
 
 _log = logging.getLogger(__name__)
-"""A file beside the masks that says which parser made them, and of which data set."""
 _SHOWN = 5
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from genreid.data.whole_file import write_whole
 from genreid.recipes.reproduce import PaperName, Training
 from genreid.report.code_fingerprint import code_fingerprint
 from genreid.report.provenance import source_commit
@@ -20,6 +21,7 @@ _PIPELINES = {
     "dgnet": "genreid.pipelines.train_dgnet",
 }
 _EVALUATION = (
+    "genreid.pipelines.evaluate",
     "genreid.features.extract",
     "genreid.features.halves",
     "genreid.evaluation.ranking",
@@ -33,6 +35,7 @@ _UNUSED = {
         "genreid.generation.renderings",
         "genreid.pipelines.generate_sheets",
         "genreid.training.cluster_stage",
+        "genreid.report.records",
     ),
     "crgan": ("genreid.models.dgnet", "genreid.models.appearance"),
     "dgnet": ("genreid.models.crgan",),
@@ -81,8 +84,7 @@ def mark_run(run: Path, training: Training, paper: PaperName) -> None:
     begun = any(checkpoint_folders(stage) for stage in (run / "checkpoints").glob("*"))
     before = _marks(run) or [{"code": None, "commit": None}] if begun else []
     if not before or before[-1]["code"] != now["code"]:
-        run.parent.mkdir(parents=True, exist_ok=True)
-        _mark(run).write_text(json.dumps([*before, now], indent=1) + "\n", encoding="utf-8")
+        write_whole(_mark(run), json.dumps([*before, now], indent=1) + "\n")
 
 
 def code_of_run(run: Path) -> Mapping[str, str | None]:

@@ -15,7 +15,7 @@ from genreid.pipelines.row_code import evaluation_code, training_code
 from genreid.pipelines.row_file import RowFile, definition_of, matters, read_rows, with_own_changes
 from genreid.recipes.reproduce import ROWS, Row, recipes_of
 from genreid.training.config_file import config_to_dict
-from genreid.training.run_folder import flatten
+from genreid.training.run_folder import as_it_was, flatten
 
 TRIALS = "same_outcome.json"
 """File beside the result files that says which versions of the code give the same outcome."""
@@ -36,10 +36,11 @@ def stale_reason(file: RowFile) -> str:
     if content["definition"] != definition_of(row):
         return "the row is another one now"
     trials = read_trials(file.path.parents[2] / TRIALS)
+    where = (content["recipe"], content["hardware"]["device"], content["precision"])
     for part in _code_of(file):
         if part.was is None:
             return f"code of {part.what} is not known"
-        if part.was != part.now and (part.kind, part.was, part.now) not in trials:
+        if part.was != part.now and (*where, part.kind, part.was, part.now) not in trials:
             return f"code of {part.what} changed since"
     return recipe_changes(row, content["recipe"], content["config"])
 
@@ -73,8 +74,8 @@ def _code_of(file: RowFile) -> Iterator[_Code]:
         yield _Code(f"the run {name}", f"{paper} {method}", was, now)
 
 
-Trials = frozenset[tuple[str, str, str]]
-"""What code is of, its fingerprint before, and one after that gave the same outcome."""
+Trials = frozenset[tuple[str, ...]]
+"""Recipe, device, arithmetic; what code is of, its fingerprint before, and one of the same outcome."""
 
 
 @cache
@@ -87,7 +88,11 @@ def read_trials(path: Path) -> Trials:
     if not path.is_file():
         return frozenset()
     trials = json.loads(path.read_text(encoding="utf-8"))
-    return frozenset((kind, *codes) for trial in trials for kind, codes in trial["codes"].items())
+    return frozenset(
+        (trial["recipe"], trial["device"], trial["precision"], kind, *codes)
+        for trial in trials
+        for kind, codes in trial["codes"].items()
+    )
 
 
 def recipe_changes(row: Row, recipe: str, settings: Mapping[str, Any]) -> str:
@@ -104,7 +109,8 @@ def recipe_changes(row: Row, recipe: str, settings: Mapping[str, Any]) -> str:
     make = recipes_of(row).get(recipe)
     if make is None:
         return ""
-    now, before = flatten(config_to_dict(with_own_changes(row, make()))), flatten(settings)
+    now = flatten(config_to_dict(with_own_changes(row, make())))
+    before = as_it_was(flatten(settings), now)
     # a setting that is newer than the row had its default then
     changed = [name for name in now if matters(name, row) and before.get(name, now[name]) != now[name]]
     return f"recipe changed since: {', '.join(changed[:3])}" if changed else ""

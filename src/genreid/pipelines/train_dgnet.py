@@ -11,13 +11,13 @@ from genreid.data.training_people import training_people
 from genreid.models.backbone import ReidNetwork
 from genreid.models.dgnet import AppearanceEncoder, Decoder, DgnetNetworks, StructureEncoder
 from genreid.pipelines.generate_sheets import SwapSheetOptions, picture_grid
+from genreid.training.checkpoint import load_newest
 from genreid.training.dgnet_config import DgnetConfig
 from genreid.training.dgnet_stage import DgnetBench, dgnet_stage, offline_stage
 from genreid.training.earlier_run import start_backbone_from, take_over_stage
 from genreid.training.identity_stage import identity_stage
 from genreid.training.loop import Outcome, run_stage
 from genreid.training.precision import choose_compute
-from genreid.training.run_folder import has_begun
 from genreid.training.run_options import RunOptions
 from genreid.training.work import Work, work_on
 
@@ -93,7 +93,7 @@ def _run(job: DgnetJob, bench: DgnetBench, work: Work) -> bool:
         teaching = identity_stage(bench.config.teacher, bench.source, bench.seed, bench.compute)
         if job.teacher_run is not None:
             take_over_stage(job.teacher_run, job.out, teaching, "--teacher-run")
-        elif job.init is not None and not has_begun(job.out, teaching.name):
+        elif job.init is not None and load_newest(job.out / "checkpoints" / teaching.name) is None:
             start_backbone_from(teaching.network("identity", ReidNetwork).backbone, job.init)
         if not run_stage(teaching, *work):
             return False
@@ -101,7 +101,7 @@ def _run(job: DgnetJob, bench: DgnetBench, work: Work) -> bool:
 
     # DG-Net: E_a, E_s, G and D together.
     stage = dgnet_stage(bench)
-    if job.init is not None and not has_begun(job.out, stage.name):
+    if job.init is not None and load_newest(job.out / "checkpoints" / stage.name) is None:
         start_backbone_from(stage.network("appearance", AppearanceEncoder).backbone, job.init)
     if not run_stage(stage, *work):
         return False

@@ -9,7 +9,7 @@ from genreid.features.halves import Half, halves_in, take_half, weight_fine_half
 
 WHOLE = "both"
 """Name of the ranking by whole embeddings, beside those of DG-Net's halves."""
-_SAME = ("model", "pooling", "parts", "bn_statistics")
+_SAME = ("model", "pooling", "parts")
 """Metadata that tell whether two feature files are of one network, made ready in one way."""
 
 
@@ -45,7 +45,7 @@ def load_sides(query: Path, gallery: Path, fine_weight: float | None) -> TwoSide
         ValueError: If a file is damaged, or they are of different networks.
     """
     sides = TwoSides(FeatureSet.load(query), FeatureSet.load(gallery))
-    for name in _SAME:
+    for name in (*_SAME, *(("fine_weight",) if fine_weight is None else ())):
         asked, ranked = (side.metadata.get(name) for side in sides)
         if None not in (asked, ranked) and asked != ranked:
             msg = (

@@ -100,8 +100,8 @@ class DemoConfig:
             raise ValueError(msg)
         if self.adapt.image != self.dgnet.image:
             msg = (
-                f"demo: adapt.image is {self.adapt.image.size}, dgnet.image is {self.dgnet.image.size}; both "
-                "methods see the same pictures: give both the same height and width"
+                f"demo: adapt.image is {self.adapt.image}, dgnet.image is {self.dgnet.image}; both methods "
+                "see the same pictures: give both the same height, width and resampling"
             )
             raise ValueError(msg)
 

@@ -31,7 +31,7 @@ from genreid.training.checkpoint import (
     save_checkpoint,
 )
 from genreid.training.progress import StageProgress
-from genreid.training.run_folder import flatten
+from genreid.training.run_folder import as_it_was, flatten
 from genreid.training.run_log import RunLog
 
 logger = logging.getLogger(__name__)
@@ -208,8 +208,8 @@ def differences(stage: Stage, checkpoint: Checkpoint) -> str:
     Returns:
         One line for each fact; empty = the stage can go on from this checkpoint.
     """
-    there = flatten({"iterations": checkpoint.state.iterations, **checkpoint.state.facts})
     here = flatten(json.loads(json.dumps({"iterations": stage.iterations, **stage.facts})))
+    there = as_it_was(flatten({"iterations": checkpoint.state.iterations, **checkpoint.state.facts}), here)
     # a checkpoint of an older version lacks newer settings: it was made with what are their defaults today
     changed = [name for name, value in here.items() if name in there and there[name] != value]
     return "\n".join(f"  {name}: {there[name]} there, {here[name]} now" for name in changed)

@@ -42,6 +42,9 @@ STAGES_OF_SETTINGS: Mapping[str, tuple[str, ...]] = {
 """First part of a setting's name -> the stages that it is of: it may change until one of them has a
 checkpoint. A setting that is not here may not change once any stage has one."""
 
+_BEFORE = {"kind": "image", "image.resampling": "bilinear", "teacher.image.resampling": "bilinear"}
+"""A newer setting, or fact of a checkpoint -> what it was before it could be set."""
+
 
 def open_run(run: Path, config: "DataclassInstance", job: Mapping[str, Any]) -> None:
     """Make a run folder, or make sure that the one there was begun with the same settings.
@@ -64,8 +67,8 @@ def open_run(run: Path, config: "DataclassInstance", job: Mapping[str, Any]) -> 
             raise ValueError(msg)
         _record(run, config, job)
         return
-    before = {**flatten(read_yaml_mapping(run / "config.yaml")), **read_job(run)}
     now = {**flatten(config_to_dict(config)), **job}
+    before = as_it_was({**flatten(read_yaml_mapping(run / "config.yaml")), **read_job(run)}, now)
     changed = [name for name in now if name in before and before[name] != now[name]]
     fixed = [name for name in changed if _is_fixed(run, name)]
     if fixed:
@@ -99,6 +102,16 @@ def _record(run: Path, config: "DataclassInstance", job: Mapping[str, Any]) -> N
     save_config(run / "config.yaml", config)
     record = {**job, "version": __version__, "torch": torch.__version__}
     write_whole(run / "job.json", json.dumps(record, indent=1) + "\n")
+
+
+def as_it_was(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings of an older version with what newer ones were then.
+
+    Args:
+        before: Settings by dotted name.
+        now: Those of today.
+    """
+    return {**{name: value for name, value in _BEFORE.items() if name in now}, **before}
 
 
 def job_record(job: "DataclassInstance") -> dict[str, Any]:

@@ -17,7 +17,9 @@ def drawn(root: Path, network: str = "1", gain: float = 0.5) -> Outcome:
     (checkpoint / "state.json").write_text(json.dumps(state))
     row = root / "rows" / "crgan" / "x.json"
     row.parent.mkdir(parents=True)
-    row.write_text(json.dumps({"figures": {"mAP": 0.5}, "interval": {}, "gains": [gain], "minutes": 3}))
+    row.write_text(
+        json.dumps({"figures": {"mAP": 0.5}, "interval": {}, "gains": [gain], "precision": "bf16"})
+    )
     return Outcome(root, {"crgan adapt": "f"})
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from genreid.training.checkpoint import checkpoint_folders, load_newest
-from genreid.training.loop import Session, Stage, run_stage, seed_everything
+from genreid.training.loop import Session, Stage, differences, run_stage, seed_everything
 from genreid.training.optimizers import make_adam
 from genreid.training.run_log import RunLog
 from tests.drawn_tensors import fill
@@ -181,6 +181,15 @@ def test_other_facts_are_refused_and_named(folder: Path) -> None:
     run(with_facts(Toy(5), {"size": [64, 32], "net": {"width": 4, "slope": 0.2}}), Session(folder))
     with pytest.raises(ValueError, match=r"settings:\n  net\.width: 4 there, 8 now\nuse the first"):
         run(with_facts(Toy(5), {"size": (64, 32), "net": {"width": 8, "slope": 0.2}}), Session(folder))
+
+
+def test_images_of_an_older_checkpoint_were_resized_bilinearly(folder: Path) -> None:
+    run(Toy(4), Session(folder))
+    for kind, lines in (("image", ""), ("image_bicubic", "  kind: image there, image_bicubic now")):
+        newest = load_newest(folder / "checkpoints" / "toy")
+        assert newest is not None
+        now = Toy(4).stage
+        assert differences(replace(now, facts={**now.facts, "kind": kind}), newest) == lines
 
 
 def test_a_checkpoint_of_an_older_version_can_be_resumed(folder: Path) -> None:

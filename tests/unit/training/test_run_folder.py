@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from genreid.training.config_file import config_to_dict, load_config, read_yaml_mapping
+from genreid.training.configs import BaselineConfig, ImageConfig
 from genreid.training.run_folder import flatten, open_run, read_job
 
 
@@ -97,6 +99,19 @@ def test_settings_of_a_stage_may_change_until_it_has_begun(
     (run / "checkpoints" / "taudl" / "00000001").mkdir(parents=True)
     with pytest.raises(ValueError, match="then: taudl there, none now"):
         open_run(run, later, {**JOB, "then": "none"})
+
+
+def test_a_run_from_before_a_setting_keeps_what_it_had(tmp_path: Path) -> None:
+    """Recipes resize bicubically now; a run that knows nothing of it was begun with bilinear images."""
+    run, other = tmp_path / "run", ImageConfig(resampling="bicubic")
+    open_run(run, BaselineConfig(), JOB)
+    settings = read_yaml_mapping(run / "config.yaml")
+    del settings["image"]["resampling"]
+    (run / "config.yaml").write_text(yaml.safe_dump(settings))
+    (run / "checkpoints" / "identity" / "00000020").mkdir(parents=True)
+    open_run(run, BaselineConfig(), JOB)
+    with pytest.raises(ValueError, match=r"image\.resampling: bilinear there, bicubic now"):
+        open_run(run, BaselineConfig(image=other), JOB)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "\x00"])
