@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from genreid.training.run_options import RunOptions
 from genreid.training.work import work_on
 
 COMPUTE: Compute = choose_compute("cpu", "fp32")
+needs_locks = pytest.mark.skipif(
+    find_spec("fcntl") is None, reason="a system without flock: runs are not locked there"
+)
 OPTIONS = RunOptions(recipe="compact", seed=3, max_minutes=2.0)
 
 
@@ -41,7 +45,7 @@ def test_a_run_is_opened_and_its_log_with_it(tmp_path: Path) -> None:
     assert '"loss": 0.5' in (run / "metrics.jsonl").read_text()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
+@needs_locks
 def test_another_process_is_refused_while_one_works(tmp_path: Path) -> None:
     second = work_on(Asked(tmp_path), OPTIONS, Settings(), COMPUTE)
     words = f"{tmp_path}: another process works on this run; wait for it"
@@ -51,7 +55,7 @@ def test_another_process_is_refused_while_one_works(tmp_path: Path) -> None:
         pass  # free again
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
+@needs_locks
 def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
     program = (
         "import fcntl, os, sys\n"
