@@ -4,7 +4,8 @@ A page says where its figures come from by `<!-- figures: results/demo.json, see
 the folder of a pair's rows, `results/crgan/cuhk03-market1501`, and where that ends by
 `<!-- end of figures -->`. In between, a table whose rows are named in backticks and whose
 columns are rank-1, mAP, mAP trapezoid or mINP has to agree cell by cell. Any other number with one decimal
-has to be some figure of the file, or be named under `others`: what was measured apart, and differences.
+has to be some figure of that seed, or a gain over a control or an end of an interval in a row's file, or be
+named under `others`: what was measured apart.
 """
 
 import json
@@ -13,9 +14,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
-from benchmarks import results_readme
+from benchmarks import results_page
+from genreid.evaluation.bootstrap import FIGURES as BOOTSTRAPPED
+from genreid.evaluation.bootstrap import bootstrap
+from genreid.pipelines.row_file import read_rows, scores_beside
 from tests.guards.tree import ROOT
 
 PAGES = [
@@ -36,11 +42,12 @@ UNMARKED = re.compile(r"(?:rank-1|mAP).*\b\d\d\.\d\b|\b\d\d\.\d\b.*(?:rank-1|mAP
 
 
 class Entry(NamedTuple):
-    """The figures of one seed of one row, in percent, as a page writes them."""
+    """The figures of one seed of one row, in percent, as a page writes them; `more`: gains and intervals."""
 
     row: str
     seed: str
     figures: Mapping[str, str]
+    more: frozenset[str] = frozenset()
 
 
 def read_entries(place: Path) -> list[Entry]:
@@ -53,12 +60,22 @@ def entries_of(content: Mapping[str, Any]) -> list[Entry]:
     """Everything that a result file says, whether it holds one row or several."""
     if "rows" not in content:
         variant = content["row"].rsplit("/", maxsplit=1)[-1]
-        return [Entry(variant, str(content["seed"]), in_percent(content["figures"]))]
+        figures = in_percent(content["figures"])
+        return [Entry(variant, str(content["seed"]), figures, frozenset(gains_and_intervals(content)))]
     return [
         Entry(name, str(seed["seed"]), in_percent(seed))
         for name, row in content["rows"].items()
         for seed in row["seeds"]
     ]
+
+
+def gains_and_intervals(content: Mapping[str, Any]) -> Iterator[str]:
+    """What a row is ahead of its controls, and the ends of all intervals."""
+    for part in (content, *content.get("gains", ())):
+        for name in FIGURES:
+            numbers = [part[name]] if name in part else []
+            for number in (*numbers, *part.get("interval", {}).get(name, ())):
+                yield f"{100 * number:.1f}"
 
 
 def in_percent(figures: Mapping[str, float]) -> dict[str, str]:
@@ -73,8 +90,11 @@ def wrong_figures(page: str, root: Path) -> Iterator[str]:
     for region in REGION.finditer(page):
         entries = read_entries(root / region["file"])
         chosen = [entry for entry in entries if region["seed"] in {None, entry.seed}]
-        known = {figure for entry in entries for figure in entry.figures.values()}
-        known |= set((region["others"] or "").split())
+        known = {figure for entry in chosen for figure in (*entry.figures.values(), *entry.more)}
+        others = set((region["others"] or "").split())
+        unused = others - set(NUMBER.findall(region["text"]))
+        yield from (f"{number} is named under others and not there" for number in unused | (others & known))
+        known |= others
         header: list[str] = []
         for line in region["text"].splitlines():
             cells = (
@@ -124,10 +144,23 @@ def test_figures_say_where_they_come_from(page: Path) -> None:
     )
 
 
+def test_figures_and_intervals_are_those_of_the_scores() -> None:
+    files = [file for file in read_rows(ROOT / "results") if scores_beside(file.path).is_file()]
+    for path, content in files:
+        scores = load_file(scores_beside(path))["by_query"].astype(np.float64)
+        means = dict(
+            zip(FIGURES, scores[:, [BOOTSTRAPPED.index(name) for name in FIGURES]].mean(axis=0), strict=True)
+        )
+        assert {name: content["figures"][name] for name in FIGURES} == pytest.approx(means, abs=2e-6), path
+        again = {name: list(ends) for name, ends in bootstrap(scores).items()}
+        for name in FIGURES:
+            assert content["interval"][name] == pytest.approx(again[name], abs=2e-6), path
+
+
 def test_the_readme_of_the_results_says_what_the_files_say() -> None:
-    assert results_readme.PAGE.read_text(encoding="utf-8") == results_readme.page(), (
+    assert results_page.PAGE.read_text(encoding="utf-8") == results_page.page(), (
         "results/README.md is not what the files below results/ (or the code that made them) say now; type "
-        "`.venv/bin/python -m benchmarks.results_table`"
+        "`.venv/bin/python -m benchmarks.results_page`"
     )
 
 
@@ -137,7 +170,7 @@ PAGE = """
 |---|---|---|---|
 | `direct` | as it is | 12.0 | 3.5 |
 
-On A `direct` finds 53.8, on B 3.5; on seed 1 4.5 in 7.5 minutes.
+On A `direct` finds 53.8, on B 3.5; on B at night 3.0 in 7.5 minutes.
 <!-- end of figures -->
 """
 
@@ -146,9 +179,11 @@ On A `direct` finds 53.8, on B 3.5; on seed 1 4.5 in 7.5 minutes.
     ("old", "new", "wrong"),
     [
         ("", "", []),
+        ("others: 53.8", "others: 53.8 3.0", ["3.0 is named under others and not there"]),
         ("| 12.0 |", "| 12.1 |", ["direct, rank-1: 12.1, but the file says 12.0"]),
         ("| 3.5 |", "| 4.5 |", ["direct, mAP: 4.5, but the file says 3.5"]),
-        ("4.5 in", "4.6 in", ["4.6 is not in results/demo.json: On A"]),
+        ("3.5; on", "3.6; on", ["3.6 is not in results/demo.json: On A"]),
+        ("3.5; on", "4.5; on", ["4.5 is not in results/demo.json: On A"]),  # another seed's
     ],
 )
 def test_the_guard_sees_a_figure_that_differs(old: str, new: str, wrong: list[str], tmp_path: Path) -> None:
@@ -166,12 +201,17 @@ def test_the_guard_sees_a_figure_that_differs(old: str, new: str, wrong: list[st
 
 def test_a_folder_of_rows_is_read(tmp_path: Path) -> None:
     figures = {"rank1": 0.12, "mAP": 0.035, "mAP_trapezoid": 0.03, "mINP": 0.01}
-    row = {"row": "crgan/a-b/direct", "seed": 0, "figures": figures}
+    interval = {"mAP": [0.0312, 0.0391]}
+    gains = [{"over": "crgan/a-b/bn_control", "rank1": -0.011, "interval": {"rank1": [-0.02, 0.001]}}]
+    row = {"row": "crgan/a-b/direct", "seed": 0, "figures": figures, "interval": interval, "gains": gains}
     (tmp_path / "results" / "a-b").mkdir(parents=True)
     (tmp_path / "results" / "a-b" / "direct.compact.seed0.json").write_text(json.dumps(row))
     page = PAGE.replace("results/demo.json", "results/a-b")
-    assert list(wrong_figures(page.replace("4.5", "3.0"), tmp_path)) == []
-    assert list(wrong_figures(page.replace("4.5", "3.0").replace("| 12.0", "| 11.0"), tmp_path))
+    said = page.replace("in 7.5", "(3.1 to 3.9), -1.1 (-2.0 to 0.1) ahead, in 7.5")
+    for right in (page, said):
+        assert list(wrong_figures(right, tmp_path)) == []
+    assert list(wrong_figures(page.replace("| 12.0", "| 11.0"), tmp_path))
+    assert list(wrong_figures(said.replace("-1.1", "1.1"), tmp_path))
 
 
 def test_the_guard_sees_a_figure_without_a_file() -> None:

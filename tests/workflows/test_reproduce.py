@@ -2,26 +2,36 @@
 
 import json
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file
 
-from benchmarks import results_readme
-from genreid.pipelines.row_file import read_rows
+from benchmarks import results_page
+from genreid.cli.options import parse_training
+from genreid.pipelines import row_training
+from genreid.pipelines.reproduce import _controls
+from genreid.pipelines.row_file import read_rows, scores_beside
 from genreid.pipelines.row_state import read_trials, recipe_changes, stale_reason
-from genreid.recipes.crgan import compact
-from genreid.recipes.reproduce import ROWS
+from genreid.pipelines.row_training import ReproduceJob, RowPlan, plan_row
+from genreid.recipes.crgan import RECIPES, compact
+from genreid.recipes.reproduce import ROWS, find_row
 from genreid.training.config_file import config_to_dict
+from genreid.training.configs import AdaptConfig
+from genreid.training.loop import Outcome
 from tests.command_line import Answer, genreid
 from tests.drawn_datasets import draw_cuhk03_np, draw_dukemtmc, draw_market1501
 from tests.workflows.test_adapt import TINY as TINY_CRGAN
 from tests.workflows.test_train_dgnet import TINY as TINY_DGNET
 
 PAIR = "crgan/market1501-dukemtmc"
+UNKNOWN = {"code": None, "commit": None, "device": None}
 TAUDL = ("--taudl.iterations", "3", "--taudl.batch", "24", "--taudl.neck.width", "16")
 
 
@@ -39,6 +49,19 @@ class World:
         folders = [f"--runs={self.root / 'runs'}", f"--masks={self.root / 'masks'}"]
         stage2 = ["--stage2.iterations=4", *TAUDL] if crgan else []
         return ["reproduce", name, *data, *settings, *stage2, *folders, *more]
+
+    def plan(self, name: str, *more: str) -> RowPlan:
+        """What the command line of a row asks for."""
+        row = find_row(name)
+        arguments = parse_training(
+            AdaptConfig,
+            RECIPES,
+            self.words(name, *more)[2:],
+            job_type=ReproduceJob,
+            prog="reproduce",
+            default_recipe="paper",
+        )
+        return plan_row(row, arguments.job, arguments.run, arguments.config)
 
     def make(self, name: str, *more: str) -> dict[str, Any]:
         """Make a row and return its result file."""
@@ -118,7 +141,8 @@ def test_what_a_result_file_holds(crgan_lmp: dict[str, Any]) -> None:
     assert len(content["weights"]["evaluated"]["sha256"]) == 64
     assert len(content["code"]) == 16
     assert list(content["runs"]) == ["direct", "crgan"]
-    assert {len(run["code"]) for run in content["runs"].values()} == {16}
+    assert {len(maker["code"]) for makers in content["runs"].values() for maker in makers} == {16}
+    assert {maker["device"] for makers in content["runs"].values() for maker in makers} == {"cpu"}
     assert {name: len(masks["sha256"]) for name, masks in content["masks"].items()} == {
         "market1501": 64,
         "dukemtmc": 64,
@@ -146,7 +170,9 @@ def test_gains_over_the_controls_that_are_there(crgan_lmp: dict[str, Any]) -> No
     low, high = over_direct["interval"]["mAP"]
     assert low <= over_direct["mAP"] <= high
     assert crgan_lmp["gains"][1]["published"] is None
-    assert crgan_lmp["controls_not_made"] == []
+    assert crgan_lmp["controls_not_made"] == [f"{PAIR}/source_control_lmp"]
+    assert over_direct["runs"] == {"direct": crgan_lmp["runs"]["direct"]}
+    assert len(over_direct["weights"]["sha256"]) == 64
 
 
 def test_a_second_row_of_the_pair_trains_nothing_again(world: World, crgan_lmp: dict[str, Any]) -> None:
@@ -258,7 +284,10 @@ def test_a_row_of_this_code_is_current_and_one_of_older_code_stale(
             "| **stale**: the row is another one now |",
         ),
         "unknown": (
-            {**crgan_lmp, "runs": {**crgan_lmp["runs"], "direct": {"code": None, "commit": None}}},
+            {
+                **crgan_lmp,
+                "runs": {**crgan_lmp["runs"], "direct": [UNKNOWN]},
+            },
             "| **stale**: code of the run direct is not known |",
         ),
         "older_form": (
@@ -271,7 +300,7 @@ def test_a_row_of_this_code_is_current_and_one_of_older_code_stale(
         results = copy_row(world, content, name)
         (found,) = read_rows(results)
         assert bool(stale_reason(found)) == ("stale" in state)
-        page = results_readme.page(results)
+        page = results_page.page(results)
         assert f"| `{PAIR}/crgan_lmp` | 56.0 / 33.3 |" in page
         assert state in page
 
@@ -298,21 +327,110 @@ def test_code_with_the_same_outcome_does_not_make_a_row_stale(
         assert stale_reason(file) == "code of the evaluation changed since", "a trial elsewhere shows nothing"
     (tmp_path / "results" / "same_outcome.json").write_text(json.dumps([trial]))
     read_trials.cache_clear()
-    assert "| current, by trial |" in results_readme.page(tmp_path / "results")
-    assert "| current |" not in results_readme.page(tmp_path / "results")
+    assert "| current, by trial |" in results_page.page(tmp_path / "results")
+    assert "| current |" not in results_page.page(tmp_path / "results")
 
 
 def test_a_run_that_other_code_trained_makes_its_rows_stale(world: World, crgan_lmp: dict[str, Any]) -> None:
     (mark,) = world.root.glob("runs/*/crgan/*/crgan.code.json")
     kept = mark.read_text()
-    assert json.loads(kept) == [crgan_lmp["runs"]["crgan"]]
-    mark.write_text(kept.replace(crgan_lmp["runs"]["crgan"]["code"], "0" * 16))
+    assert json.loads(kept) == crgan_lmp["runs"]["crgan"]
+    mark.write_text(kept.replace(crgan_lmp["runs"]["crgan"][0]["code"], "0" * 16))
     try:
         content = world.make(f"{PAIR}/crgan_lmp")
     finally:
         mark.write_text(kept)
     (found,) = read_rows(copy_row(world, content, "other_code"))
     assert stale_reason(found) == "code of the run crgan changed since"
+
+
+def test_a_control_that_other_code_trained_makes_a_row_stale(world: World, crgan_lmp: dict[str, Any]) -> None:
+    over_direct, other = crgan_lmp["gains"]
+    makers = [{**over_direct["runs"]["direct"][0], "code": "0" * 16}]
+    gains = [{**over_direct, "runs": {"direct": makers}}, other]
+    (found,) = read_rows(copy_row(world, {**crgan_lmp, "gains": gains}, "other_control"))
+    assert stale_reason(found) == "code of the run direct changed since"
+
+
+def test_a_control_of_other_settings_is_left_out(world: World, crgan_lmp: dict[str, Any]) -> None:
+    (path,) = world.root.glob("runs/*/crgan/market1501/direct/config.yaml")
+    kept = path.read_text()
+    path.write_text(kept.replace("label_smoothing: 0.0", "label_smoothing: 0.3"))
+    try:
+        assert kept != path.read_text()
+        control = world.plan(f"{PAIR}/crgan_lmp")
+        assert _controls(control) == {}
+    finally:
+        path.write_text(kept)
+    assert list(_controls(control)) == [gain["over"] for gain in crgan_lmp["gains"]]
+
+
+def test_a_start_that_was_made_anew_is_named(world: World, crgan_lmp: dict[str, Any]) -> None:
+    (run,) = world.root.glob("runs/*/crgan/*/crgan")
+    assert crgan_lmp["runs"]["crgan"]
+    (state,) = (run / "checkpoints" / "identity").glob("*/state.json")
+    kept = state.with_name("networks.safetensors").read_bytes(), state.read_text()
+    other = kept[0][:-1] + bytes([kept[0][-1] ^ 1])
+    known = sha256(kept[0]).hexdigest()
+    assert known in kept[1]
+    state.with_name("networks.safetensors").write_bytes(other)
+    state.write_text(kept[1].replace(known, sha256(other).hexdigest()))
+    try:
+        answer = genreid(*world.words(f"{PAIR}/crgan"))
+    finally:
+        state.with_name("networks.safetensors").write_bytes(kept[0])
+        state.write_text(kept[1])
+    assert answer.code == 2
+    assert "began with another network than" in answer.err
+    assert "give another --runs" in answer.err
+
+
+def test_a_file_of_another_arithmetic_is_not_replaced(
+    world: World, crgan_lmp: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = copy_row(world, {**crgan_lmp, "precision": "fp8"}, "cwd/results")
+    monkeypatch.chdir(results.parent)
+    answer = genreid(*world.words(f"{PAIR}/crgan_lmp"))
+    assert answer.code == 2
+    assert "holds this row made in fp8 on cpu" in answer.err
+    assert "give --out F.json" in answer.err
+
+
+def test_scores_are_kept_beside_the_file(world: World, crgan_lmp: dict[str, Any]) -> None:
+    world.make(f"{PAIR}/crgan_lmp")
+    scores = load_file(scores_beside(world.root / "row.json"))["by_query"]
+    assert scores.shape == (crgan_lmp["figures"]["valid_queries"], 4)
+    assert scores.mean(axis=0)[1] == pytest.approx(crgan_lmp["figures"]["mAP"], abs=1e-6)
+
+
+def test_the_page_shows_the_papers_comparison_and_the_hardest_control(
+    world: World, crgan_lmp: dict[str, Any]
+) -> None:
+    over_direct, other = crgan_lmp["gains"]
+    gains = [
+        {**over_direct, "mAP_trapezoid": 0.02, "interval": {"mAP_trapezoid": [0.01, 0.03]}},
+        {**other, "mAP_trapezoid": 0.005, "interval": {"mAP_trapezoid": [-0.001, 0.01]}},
+        {**other, "mAP_trapezoid": 0.03, "interval": {"mAP_trapezoid": [0.02, 0.04]}},
+    ]
+    content = {**crgan_lmp, "gains": gains, "controls_not_made": []}
+    page = results_page.page(copy_row(world, content, "hardest"))
+    wanted = "| +2.0 (+1.0 to +3.0) over `direct` (the paper +12.8); +0.5 (-0.1 to +1.0) over `direct_lmp` |"
+    assert wanted in page
+
+
+def test_masks_stop_when_time_is_up(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = world.plan(f"{PAIR}/cut_paste")
+    plan = replace(planned, job=replace(planned.job, runs=tmp_path, masks=None))
+    made: list[Any] = []
+
+    def make_masks(*words: Any, must_stop: Callable[[], bool]) -> Any:
+        made.append(words)
+        return SimpleNamespace(missing=int(must_stop()))
+
+    monkeypatch.setattr(row_training, "make_masks", make_masks)
+    monkeypatch.setattr(row_training, "load_blazepose", lambda _: None)
+    assert row_training.train(plan, plan.row.training, 0.0) is Outcome.OUT_OF_TIME
+    assert len(made) == 1
 
 
 def test_another_precision_than_a_run_began_with_is_named(world: World, crgan_lmp: dict[str, Any]) -> None:
@@ -329,9 +447,10 @@ def test_gains_of_several_seeds_stand_side_by_side(world: World, crgan_lmp: dict
         copy_row(world, {**crgan_lmp, "seed": seed, "gains": gains}, "seeds")
     copy_row(world, {**crgan_lmp, "seed": 3, "code": "0" * 16}, "seeds")
     recipe = crgan_lmp["recipe"]
-    line = f"| `{PAIR}/crgan_lmp` | `direct` | {recipe} | 0, 1, 2 | +2.0, +3.1, -0.6 | +1.5 |"
-    assert line in results_readme.page(world.root / "seeds"), "stale rows do not count"
-    assert "seed by seed" not in results_readme.page(copy_row(world, crgan_lmp, "one_seed"))
+    where = f"{recipe}, cpu in {crgan_lmp['precision']}"
+    line = f"| `{PAIR}/crgan_lmp` | `direct` | {where} | 0, 1, 2 | +2.0, +3.1, -0.6 | +1.5 |"
+    assert line in results_page.page(world.root / "seeds"), "stale rows do not count"
+    assert "seed by seed" not in results_page.page(copy_row(world, crgan_lmp, "one_seed"))
 
 
 def test_a_recipe_is_not_older_for_what_no_row_of_it_uses() -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from genreid.pipelines.row_code import evaluation_code
 from genreid.pipelines.row_evaluation import Measured, measure
-from genreid.pipelines.row_file import row_content, write_row
+from genreid.pipelines.row_file import expect_same_kind, row_content, write_row
 from genreid.pipelines.row_training import RowPlan, finished, train
 from genreid.recipes.reproduce import ROWS
 from genreid.training.loop import Outcome
@@ -44,6 +44,7 @@ def reproduce(plan: RowPlan) -> Reproduced:
         ValueError: If data, masks or settings do not fit together.
     """
     began, limit = time.monotonic(), plan.options.max_minutes
+    expect_same_kind(plan)
     evaluation_code(plan.row.paper)  # read now: a file that is edited in the meantime is not what runs
     for training in plan.row.training.chain:
         # each run takes a step at least, so that a command that is repeated comes to an end
@@ -54,18 +55,24 @@ def reproduce(plan: RowPlan) -> Reproduced:
             return Reproduced(outcome)
     measured = measure(plan)
     content = row_content(plan, measured, _controls(plan))
-    write_row(plan.out, content)
+    write_row(plan.out, content, measured)
     logger.info("%s: written to %s", plan.row.name, plan.out)
     return Reproduced(Outcome.FINISHED, plan.out, content)
 
 
 def _controls(plan: RowPlan) -> dict[str, Measured]:
-    """Rank the controls whose runs are finished."""
+    """Rank the controls whose runs are finished, of these data and settings."""
     found = {}
     for name in plan.row.controls:
         control = replace(plan, row=ROWS[name])
-        if finished(control.folder_of(control.row.training), control.row.training) is None:
+        training = control.row.training
+        if finished(control.folder_of(training), training) is None:
             logger.info("%s is not made yet, so the gain over it is left out", name)
-        else:
-            found[name] = measure(control)
+            continue
+        try:
+            train(control, training, 0.0)  # finished: it only looks whether data and settings are these
+        except ValueError as error:
+            logger.warning("the gain over %s is left out: %s", name, error)
+            continue
+        found[name] = measure(control)
     return found

@@ -47,6 +47,8 @@ _UNUSED = {
     ),
 }
 
+_UNKNOWN: Mapping[str, str | None] = {"code": None, "commit": None, "device": None}
+
 
 @cache
 def evaluation_code(paper: PaperName, source: Path | None = None) -> str:
@@ -72,29 +74,35 @@ def training_code(method: str, paper: PaperName, source: Path | None = None) -> 
     return code_fingerprint((_PIPELINES[method],), unused, source)
 
 
-def mark_run(run: Path, training: Training, paper: PaperName) -> None:
-    """Note beside a run folder which code trains it from now on; a run that changing code trained shows it.
+def mark_run(run: Path, training: Training, paper: PaperName, device: str) -> None:
+    """Note beside a run folder what trains it from now on; a run that changing code trained shows it.
 
     Args:
         run: The run folder.
         training: What is trained there.
         paper: For whose rows.
+        device: The GPU's name, or `cpu`.
     """
-    now = {"code": training_code(training.method, paper), "commit": source_commit() or None}
+    now = {
+        "code": training_code(training.method, paper),
+        "commit": source_commit() or None,
+        "device": device,
+    }
     begun = any(checkpoint_folders(stage) for stage in (run / "checkpoints").glob("*"))
-    before = _marks(run) or [{"code": None, "commit": None}] if begun else []
-    if not before or before[-1]["code"] != now["code"]:
+    before = _marks(run) or [dict(_UNKNOWN)] if begun else []
+    if not before or any(before[-1].get(name) != now[name] for name in ("code", "device")):
         write_whole(_mark(run), json.dumps([*before, now], indent=1) + "\n")
 
 
-def code_of_run(run: Path) -> Mapping[str, str | None]:
-    """Return which code trained a run: `code`, a fingerprint, and `commit`; None: several did, or not known.
+def makers_of_run(run: Path) -> list[dict[str, str | None]]:
+    """Return what trained a run, oldest first: `code`, a fingerprint, `commit` and `device`.
+
+    More than one: code or device changed before the run was finished. None: not known.
 
     Args:
         run: The run folder.
     """
-    marks = _marks(run)
-    return marks[0] if len(marks) == 1 else {"code": None, "commit": None}
+    return _marks(run) or [dict(_UNKNOWN)]
 
 
 def _marks(run: Path) -> list[dict[str, str | None]]:

@@ -7,14 +7,16 @@ import json
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import docstring_parser
+import numpy as np
 import timm
 import torch
+from safetensors.numpy import save
 
 from genreid import __version__
 from genreid.data.fingerprint import dataset_fingerprint, folder_fingerprint
@@ -24,7 +26,7 @@ from genreid.evaluation.bootstrap import FIGURES, BootstrapConfig, Interval, boo
 from genreid.features.extract import fingerprint
 from genreid.models.backbone import BackboneConfig
 from genreid.models.pretrained import PACKAGED_WEIGHTS, architecture, load_backbone_weights
-from genreid.pipelines.row_code import code_of_run, evaluation_code
+from genreid.pipelines.row_code import evaluation_code, makers_of_run
 from genreid.pipelines.row_evaluation import Measured
 from genreid.pipelines.row_training import RowPlan, source_split, with_changes
 from genreid.recipes.reproduce import PAPERS_AP, PUBLISHED_SIZES, ROWS, TITLES, Row, recipes_of
@@ -85,7 +87,7 @@ def row_content(plan: RowPlan, measured: Measured, controls: Mapping[str, Measur
             "resamples": draws.resamples,
             **_rounded(bootstrap(measured.by_query, draws)),
         },
-        "gains": [_gain(row, measured, name, control) for name, control in controls.items()],
+        "gains": [_gain(plan, measured, name, control) for name, control in controls.items()],
         "controls_not_made": [name for name in row.controls if name not in controls],
         "difference": {"words": words, "settings": settings},
         "config": config_to_dict(_resolved(plan)),
@@ -94,7 +96,7 @@ def row_content(plan: RowPlan, measured: Measured, controls: Mapping[str, Measur
         "masks": _masks_of(plan),
         "weights": {"start": _start_of(plan), "evaluated": dict(measured.weights)},
         "definition": definition_of(row),
-        "runs": {training.name: code_of_run(plan.folder_of(training)) for training in row.training.chain},
+        "runs": _makers_of(plan),
         "code": evaluation_code(row.paper),
         "commit": source_commit() or None,
         "version": __version__,
@@ -103,14 +105,47 @@ def row_content(plan: RowPlan, measured: Measured, controls: Mapping[str, Measur
     }
 
 
-def write_row(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a result file whole.
+def write_row(path: Path, content: Mapping[str, Any], measured: Measured) -> None:
+    """Write a result file whole, and beside it the scores that its figures and intervals are means of.
 
     Args:
         path: The file; its folder is made.
         content: Of `row_content`.
+        measured: The row's figures.
     """
+    scores = measured.by_query.astype(np.float32)
+    write_whole(scores_beside(path), save({"by_query": scores}, {"figures": " ".join(FIGURES)}))
     write_whole(path, json.dumps(content, indent=1) + "\n")
+
+
+def scores_beside(path: Path) -> Path:
+    """Return where a result file's scores are: float32 [valid queries, figures], in the data set's order.
+
+    Args:
+        path: The result file.
+    """
+    return path.with_suffix(".queries.safetensors")
+
+
+def expect_same_kind(plan: RowPlan) -> None:
+    """Refuse to put figures of another device or arithmetic in the place of those that a file holds.
+
+    Args:
+        plan: The row.
+
+    Raises:
+        ValueError: If the row's own file was made otherwise; `--out` chooses another.
+    """
+    if plan.job.out is not None or not plan.out.is_file():
+        return
+    held = json.loads(plan.out.read_text(encoding="utf-8"))
+    there = f"{held['precision']} on {held['hardware']['device']}"
+    here = f"{choose_compute(plan.options.device, plan.options.precision).name} on {plan.device}"
+    if there != here:
+        msg = (
+            f"{plan.out} holds this row made in {there}, this would be {here}; give --out F.json to keep both"
+        )
+        raise ValueError(msg)
 
 
 def read_rows(folder: Path) -> tuple[RowFile, ...]:
@@ -235,12 +270,19 @@ def matters(name: str, row: Row) -> bool:
     return name.startswith(row.sections)
 
 
-def _gain(row: Row, ours: Measured, name: str, control: Measured) -> dict[str, Any]:
-    """Return what a row is ahead of one of its controls."""
+def _makers_of(plan: RowPlan) -> dict[str, Any]:
+    """Return what trained each run of a row."""
+    return {training.name: makers_of_run(plan.folder_of(training)) for training in plan.row.training.chain}
+
+
+def _gain(plan: RowPlan, ours: Measured, name: str, control: Measured) -> dict[str, Any]:
+    """Return what a row is ahead of one of its controls, and what made that one."""
     gain = bootstrap_gain(ours.by_query, control.by_query)
-    published, theirs = row.published, ROWS[name].published
+    published, theirs = plan.row.published, ROWS[name].published
     return {
         "over": name,
+        "weights": dict(control.weights),
+        "runs": _makers_of(replace(plan, row=ROWS[name])),
         **{figure: round(ours.figures[figure] - control.figures[figure], _DIGITS) for figure in FIGURES},
         "interval": _rounded(gain),
         "published": None
@@ -336,12 +378,11 @@ def _digest_of_start(backbone: BackboneConfig) -> dict[str, str | None]:
 
 
 def _hardware(plan: RowPlan) -> dict[str, Any]:
-    """Return what the row was ranked on; a run may have been trained elsewhere."""
-    device = choose_compute(plan.options.device, plan.options.precision).device
+    """Return what the row was ranked on; what its runs were trained on stands with them."""
     return {
         "machine": platform.machine(),
         "cpu_threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "device": plan.device,
         "torch": torch.__version__,
         "python": platform.python_version(),
     }

@@ -35,7 +35,7 @@ def stale_reason(file: RowFile) -> str:
         return "the file is of an older form"
     if content["definition"] != definition_of(row):
         return "the row is another one now"
-    trials = read_trials(file.path.parents[2] / TRIALS)
+    trials = read_trials(_results_of(file.path) / TRIALS)
     where = (content["recipe"], content["hardware"]["device"], content["precision"])
     for part in _code_of(file):
         if part.was is None:
@@ -43,6 +43,11 @@ def stale_reason(file: RowFile) -> str:
         if part.was != part.now and (*where, part.kind, part.was, part.now) not in trials:
             return f"code of {part.what} changed since"
     return recipe_changes(row, content["recipe"], content["config"])
+
+
+def _results_of(path: Path) -> Path:
+    """Return the folder of all results that a file lies in, by PAPER/DATA/FILE; else its own."""
+    return path.parents[2] if len(path.parents) > 2 else path.parent
 
 
 def rests_on_a_trial(file: RowFile) -> bool:
@@ -64,14 +69,22 @@ class _Code(NamedTuple):
 
 
 def _code_of(file: RowFile) -> Iterator[_Code]:
-    """Yield the code that ranked a row, and that which trained each of its runs."""
+    """Yield the code that ranked a row, and that which trained each of its runs and of its controls'."""
     row, content = ROWS[file.content["row"]], file.content
     paper = row.paper
     yield _Code("the evaluation", f"{paper} evaluation", content["code"], evaluation_code(paper))
+    yield from _code_of_runs(row, content["runs"])
+    for gain in content["gains"]:  # what a gain is over counts as much
+        yield from _code_of_runs(ROWS[gain["over"]], gain.get("runs", {}))
+
+
+def _code_of_runs(row: Row, makers: Mapping[str, Any]) -> Iterator[_Code]:
+    """Yield the code that trained each run of a row, as far as its makers are told."""
     for training in row.training.chain:
-        name, method = training.name, training.method
-        was, now = content["runs"][name]["code"], training_code(method, paper)
-        yield _Code(f"the run {name}", f"{paper} {method}", was, now)
+        now = training_code(training.method, row.paper)
+        for maker in makers.get(training.name, ()):
+            kind = f"{row.paper} {training.method}"
+            yield _Code(f"the run {training.name}", kind, maker["code"], now)
 
 
 Trials = frozenset[tuple[str, ...]]
@@ -139,6 +152,17 @@ def measurements(folder: Path) -> Mapping[str, tuple[Measurement, ...]]:
     """
     found: dict[str, tuple[Measurement, ...]] = {}
     for _, content in read_rows(folder):
-        one = Measurement(content["recipe"], content["hardware"]["device"], float(content["minutes"]))
+        one = Measurement(content["recipe"], trained_on(content), float(content["minutes"]))
         found[content["row"]] = (*found.get(content["row"], ()), one)
     return found
+
+
+def trained_on(content: Mapping[str, Any]) -> str:
+    """Return the device, or devices, that trained a row's runs: a GPU's name, or `cpu`.
+
+    Args:
+        content: What a result file holds.
+    """
+    makers = [maker for makers in content.get("runs", {}).values() for maker in makers]
+    known = dict.fromkeys(maker["device"] for maker in makers if maker.get("device"))
+    return " and ".join(known) or content["hardware"]["device"]

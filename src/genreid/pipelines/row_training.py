@@ -7,14 +7,17 @@ pairs with one source is one run, and so rows share whatever they can.
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import torch
+
 from genreid.data.load import load_dataset
 from genreid.data.mask_paths import mask_path
-from genreid.data.sample import ReidDataset, Sample
+from genreid.data.sample import ReidDataset
 from genreid.data.training_people import training_people
 from genreid.data.whole_file import sha256_of
 from genreid.masks.blazepose import load_blazepose
@@ -29,7 +32,8 @@ from genreid.training.checkpoint import checkpoint_folders
 from genreid.training.config_file import ConfigT, config_from_dict, config_to_dict, merge_mappings
 from genreid.training.configs import AdaptConfig, TaudlConfig
 from genreid.training.dgnet_config import DgnetConfig
-from genreid.training.loop import Outcome
+from genreid.training.loop import Outcome, Session
+from genreid.training.precision import choose_compute
 from genreid.training.run_folder import flatten
 from genreid.training.run_options import RunOptions
 from genreid.training.trained_networks import APPEARANCE_STAGES
@@ -96,6 +100,12 @@ class RowPlan:
             return self.options.recipe
         text = json.dumps(flatten(config_to_dict(self.config)), sort_keys=True)
         return f"{self.options.recipe}+{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+
+    @property
+    def device(self) -> str:
+        """What computes: the GPU's name, or `cpu`."""
+        device = choose_compute(self.options.device, self.options.precision).device
+        return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
     @property
     def out(self) -> Path:
@@ -170,21 +180,45 @@ def plan_row(row: Row, job: ReproduceJob, options: RunOptions, config: AdaptConf
 def train(plan: RowPlan, training: Training, max_minutes: float | None) -> Outcome:
     """Train one run of a row, from where its folder stands.
 
+    A finished run is only looked at: whether it is of these data and settings.
+
     Args:
         plan: The row.
         training: Which of its runs; those that it starts from are finished.
         max_minutes: Stop after so long; None: never.
 
     Raises:
-        ValueError: If data, masks or settings do not fit together, or are others than when the run began.
+        ValueError: If data, masks or settings do not fit together, or are others than when the run began, or
+            what it started from has been made anew since.
     """
-    out, options = plan.folder_of(training), replace(plan.options, max_minutes=max_minutes)
+    out = plan.folder_of(training)
+    session = Session(out, max_minutes=max_minutes)
+    if not _make_masks(plan, training, session):
+        return session.end(finished=False)
+    left = None if max_minutes is None else max(0.0, max_minutes - (time.monotonic() - session.started) / 60)
+    if training.start is not None:
+        _expect_the_same_start(out, plan.folder_of(training.start), training.start)
     if finished(out, training) is None:
-        mark_run(out, training, plan.row.paper)
+        mark_run(out, training, plan.row.paper, plan.device)
     try:
-        return _train(plan, training, out, options)
+        return _train(plan, training, out, replace(plan.options, max_minutes=left))
     except ValueError as error:  # what other commands call --out lies below --runs here
         raise ValueError(str(error).replace("give another --out", "give another --runs")) from error
+
+
+def _expect_the_same_start(run: Path, other: Path, start: Training) -> None:
+    """Refuse to go on with a run whose copy of an earlier run's stage is not what that run holds now."""
+    there = finished(other, start)
+    if there is None:
+        return
+    for folder in checkpoint_folders(run / "checkpoints" / there.stage):
+        state = _whole(folder)
+        if state is not None and state["sha256"]["networks.safetensors"] != there.sha256:
+            msg = (
+                f"{run} began with another network than {other} holds now: that run was made anew since. "
+                f"Delete {run} to make it from the new one, or give another --runs"
+            )
+            raise ValueError(msg)
 
 
 def _train(plan: RowPlan, training: Training, out: Path, options: RunOptions) -> Outcome:
@@ -274,7 +308,7 @@ def _whole(checkpoint: Path) -> Mapping[str, Any] | None:
 
 
 def _adapt_job(plan: RowPlan, training: Training, start: Path | None) -> AdaptJob:
-    """Return what `genreid adapt` is asked for; masks that are missing are made, once for all rows."""
+    """Return what `genreid adapt` is asked for; the masks are those of all rows."""
     source, target = plan.row.source, plan.row.target
     job = AdaptJob(
         source=plan.path_of(source),
@@ -286,22 +320,28 @@ def _adapt_job(plan: RowPlan, training: Training, start: Path | None) -> AdaptJo
     )
     if training.renderer == "none":
         return job
-    people = training_people(plan.data[source], job.source_split)
-    return replace(
-        job,
-        source_masks=_masks(plan, source, people),
-        target_masks=_masks(plan, target, plan.data[target].train),
-    )
+    return replace(job, source_masks=plan.masks_of(source), target_masks=plan.masks_of(target))
 
 
-def _masks(plan: RowPlan, name: DataName, samples: tuple[Sample, ...]) -> Path:
-    """Return the folder of a data set's masks: that which was given, or one where missing ones are made."""
-    if plan.job.masks is not None:
-        return plan.masks_of(name)
-    masks, root = plan.masks_of(name), plan.data[name].root
-    if not all(mask_path(masks, root, sample.path).is_file() for sample in samples):
-        make_masks(samples, root, masks, load_blazepose(plan.job.parser_model))
-    return masks
+def _make_masks(plan: RowPlan, training: Training, session: Session) -> bool:
+    """Make the masks that a run asks for and that are missing; False: stopped before all were there.
+
+    Masks that were given are taken as they are.
+    """
+    if training.method != "adapt" or training.renderer == "none" or plan.job.masks is not None:
+        return True
+    source, target = plan.row.source, plan.row.target
+    people = training_people(plan.data[source], source_split(plan.row))
+    for name, samples in ((source, people), (target, plan.data[target].train)):
+        masks, root = plan.masks_of(name), plan.data[name].root
+        if all(mask_path(masks, root, sample.path).is_file() for sample in samples):
+            continue
+        with session.catching_signals():
+            parser = load_blazepose(plan.job.parser_model)
+            made = make_masks(samples, root, masks, parser, must_stop=session.must_stop)
+        if made.missing:
+            return False
+    return True
 
 
 def source_split(row: Row) -> Literal["train", "all"]:

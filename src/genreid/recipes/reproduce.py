@@ -100,7 +100,7 @@ class Row:
     published: Published | None = None
     """The paper's figures."""
     controls: tuple[str, ...] = ()
-    """Names of the rows that it has to be ahead of; the first is the paper's own comparison."""
+    """Names of the rows that it is set against; the first is the paper's own comparison."""
 
     @property
     def variant(self) -> str:
@@ -183,20 +183,28 @@ _CRGAN_VARIANTS = {
     "source_bn_control": _Variant(
         "source_control, batch norms averaged on the target", _SOURCE, ("bn_control",), averaged=True
     ),
+    "source_control_lmp": _Variant(
+        "source_control, local max pooling", _SOURCE, ("direct_lmp",), pooling="lmp"
+    ),
     "cut_paste": _Variant("source people pasted on target images", _CUT_PASTE, _PLAIN),
     "cut_paste_bn": _Variant(
         "cut_paste, batch norms averaged on the target", _CUT_PASTE, _AVERAGED, averaged=True
     ),
-    "without_dual": _Variant("CR-GAN without dual condition", _WITHOUT_DUAL, _PLAIN),
+    "without_dual": _Variant("CR-GAN without dual condition", _WITHOUT_DUAL, (*_PLAIN, "crgan")),
     "without_dual_lmp": _Variant(
-        "CR-GAN without dual condition, local max pooling", _WITHOUT_DUAL, ("direct_lmp",), pooling="lmp"
+        "CR-GAN without dual condition, local max pooling",
+        _WITHOUT_DUAL,
+        ("direct_lmp", "crgan_lmp"),
+        pooling="lmp",
     ),
     **{
-        f"without_{loss}": _Variant(f"CR-GAN without {loss} loss", training, _PLAIN)
+        f"without_{loss}": _Variant(f"CR-GAN without {loss} loss", training, (*_PLAIN, "crgan"))
         for loss, training in _WITHOUT.items()
     },
     "crgan": _Variant("CR-GAN", _CRGAN, (*_PLAIN, "cut_paste")),
-    "crgan_lmp": _Variant("CR-GAN, local max pooling", _CRGAN, ("direct", "direct_lmp"), pooling="lmp"),
+    "crgan_lmp": _Variant(
+        "CR-GAN, local max pooling", _CRGAN, ("direct", "direct_lmp", "source_control_lmp"), pooling="lmp"
+    ),
     "crgan_bn": _Variant(
         "CR-GAN, batch norms averaged on the target", _CRGAN, (*_AVERAGED, "cut_paste_bn"), averaged=True
     ),

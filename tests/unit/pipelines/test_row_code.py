@@ -1,12 +1,11 @@
 """The mark beside a run says which code trained it, and does not hide that it changed meanwhile."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from genreid.pipelines import row_code
-from genreid.pipelines.row_code import code_of_run, mark_run, training_code
+from genreid.pipelines.row_code import makers_of_run, mark_run, training_code
 from genreid.recipes.reproduce import ROWS
 
 DIRECT = ROWS["crgan/cuhk03-market1501/direct"].training
@@ -18,12 +17,17 @@ def begin(run: Path) -> None:
     (run / "checkpoints" / "identity" / "00000100").mkdir(parents=True)
 
 
+def codes(run: Path) -> list[str | None]:
+    """Return the codes that a run was trained by."""
+    return [maker["code"] for maker in makers_of_run(run)]
+
+
 def test_a_run_of_one_code(tmp_path: Path) -> None:
     run = tmp_path / "deep" / "direct"
-    mark_run(run, DIRECT, "crgan")
+    mark_run(run, DIRECT, "crgan", "cpu")
     begin(run)
-    mark_run(run, DIRECT, "crgan")
-    assert code_of_run(run)["code"] == NOW
+    mark_run(run, DIRECT, "crgan", "cpu")
+    assert codes(run) == [NOW]
     assert not list(run.glob("*.json")), "a run folder has to be empty before the run begins"
 
 
@@ -33,28 +37,33 @@ def test_code_that_changes_before_the_first_checkpoint_left_nothing(
     run = tmp_path / "direct"
     with monkeypatch.context() as patch:
         patch.setattr(row_code, "training_code", lambda *_: "0" * 16)
-        mark_run(run, DIRECT, "crgan")
-    mark_run(run, DIRECT, "crgan")
-    assert code_of_run(run)["code"] == NOW
+        mark_run(run, DIRECT, "crgan", "cpu")
+    mark_run(run, DIRECT, "crgan", "cpu")
+    assert codes(run) == [NOW]
 
 
-def test_code_that_changes_in_between_is_nobodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_that_changes_in_between_is_all_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = tmp_path / "direct"
     with monkeypatch.context() as patch:
         patch.setattr(row_code, "training_code", lambda *_: "0" * 16)
-        mark_run(run, DIRECT, "crgan")
+        mark_run(run, DIRECT, "crgan", "cpu")
     begin(run)
-    mark_run(run, DIRECT, "crgan")
-    assert [mark["code"] for mark in json.loads((tmp_path / "direct.code.json").read_text())] == [
-        "0" * 16,
-        NOW,
-    ]
-    assert code_of_run(run) == {"code": None, "commit": None}
+    mark_run(run, DIRECT, "crgan", "cpu")
+    assert codes(run) == ["0" * 16, NOW]
+
+
+def test_another_device_is_noted(tmp_path: Path) -> None:
+    run = tmp_path / "direct"
+    mark_run(run, DIRECT, "crgan", "cpu")
+    begin(run)
+    mark_run(run, DIRECT, "crgan", "NVIDIA H200")
+    assert codes(run) == [NOW, NOW]
+    assert [maker["device"] for maker in makers_of_run(run)] == ["cpu", "NVIDIA H200"]
 
 
 def test_a_run_without_a_mark_is_of_unknown_code(tmp_path: Path) -> None:
     run = tmp_path / "direct"
     begin(run)
-    assert code_of_run(run)["code"] is None
-    mark_run(run, DIRECT, "crgan")
-    assert code_of_run(run)["code"] is None
+    assert codes(run) == [None]
+    mark_run(run, DIRECT, "crgan", "cpu")
+    assert codes(run) == [None, NOW]
