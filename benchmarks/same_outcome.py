@@ -38,15 +38,23 @@ DGNET = {
     "teacher.identity.iterations": 6,
     "teacher.identity.batch": 8,
 }
+CRGAN_VARIANTS = (
+    "crgan_lmp",
+    "crgan_bn",
+    "source_control",
+    "cut_paste_bn",
+    "without_dual",
+    "without_identity",
+    "without_camera",
+    "without_context",
+)
+DGNET_VARIANTS = ("teacher_bn", "both_bn", "primary", "fine", "longer_teacher")
 ROWS = {
     **dict.fromkeys(
-        (
-            f"crgan/cuhk03-market1501/{variant}"
-            for variant in ("crgan_lmp", "crgan_bn", "source_control", "cut_paste_bn", "without_dual")
-        ),
+        (f"crgan/cuhk03-market1501/{variant}" for variant in CRGAN_VARIANTS),
         CRGAN,
     ),
-    **dict.fromkeys((f"dgnet/market1501/{variant}" for variant in ("both_bn", "longer_teacher")), DGNET),
+    **dict.fromkeys((f"dgnet/market1501/{variant}" for variant in DGNET_VARIANTS), DGNET),
 }
 """Rows that go through every pipeline but TAUDL's, and their settings."""
 WORKER = """
@@ -66,16 +74,22 @@ print(json.dumps(codes))
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.same_outcome", description=__doc__)
-    parser.add_argument("commit", help="the code that rows were made with")
-    commit = _git("rev-parse", "--short=10", parser.parse_args(argv).commit)
+    parser.add_argument("commits", nargs="+", metavar="COMMIT", help="the code that rows were made with")
+    commits = [_git("rev-parse", "--short=10", commit) for commit in parser.parse_args(argv).commits]
     with TemporaryDirectory() as folder:
         root = Path(folder)
-        _git("clone", "-q", "--shared", str(ROOT), str(root / "was"))
-        _git("-C", str(root / "was"), "checkout", "-q", commit)
         draw_market1501(root / "market1501", 5, 3, 3, masks_root=root / "masks" / "market1501")
         draw_cuhk03_np(root / "cuhk03", 5, masks_root=root / "masks" / "cuhk03")
-        before, after = _outcome(root, "was", root / "was" / "src"), _outcome(root, "is", ROOT / "src")
-    different = differences(before, after)
+        now = _outcome(root, "now", ROOT / "src")
+        return max(_compare(commit, root, now) for commit in commits)
+
+
+def _compare(commit: str, root: Path, now: "Outcome") -> int:
+    """Compare what a commit makes with what today's code made; keep it if it is the same."""
+    _git("clone", "-q", "--shared", str(ROOT), str(root / commit))
+    _git("-C", str(root / commit), "checkout", "-q", commit)
+    before = _outcome(root, commit, root / commit / "src")
+    different = differences(before, now)
     if different:
         sys.stdout.write(f"{len(different)} files are not what {commit} makes, such as {different[:5]}\n")
         return 1
@@ -86,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "precision": before.precision,
         "rows": list(ROWS),
         "files": len(before.files),
-        "codes": {kind: [code, after.codes[kind]] for kind, code in before.codes.items()},
+        "codes": {kind: [code, now.codes[kind]] for kind, code in before.codes.items()},
     }
     others = [known for known in _known() if known["commit"] != commit]
     FILE.write_text(json.dumps([*others, entry], indent=1) + "\n", encoding="utf-8")
@@ -106,6 +120,7 @@ class Outcome:
         self.codes = codes
         self.precision = ""
         self.files: dict[str, Any] = {}
+        self.gains: dict[str, dict[str, Any]] = {}
         for path in sorted(root.rglob("state.json")):
             place = path.parent.relative_to(root / "runs")
             name = "/".join(place.parts[1:])  # the first one names all settings, and new ones may have come
@@ -113,11 +128,9 @@ class Outcome:
         for path in sorted((root / "rows").rglob("*.json")):
             content = json.loads(path.read_text())
             self.precision = content["precision"]
-            self.files[str(path.relative_to(root))] = [
-                content["figures"],
-                content["interval"],
-                content["gains"],
-            ]
+            gains = {gain["over"]: [gain["mAP"], gain["interval"]] for gain in content["gains"]}
+            self.files[str(path.relative_to(root))] = [content["figures"], content["interval"]]
+            self.gains[content["row"]] = gains
 
 
 def _outcome(root: Path, name: str, source: Path) -> Outcome:
@@ -150,7 +163,11 @@ def _outcome(root: Path, name: str, source: Path) -> Outcome:
 def differences(before: Outcome, after: Outcome) -> list[str]:
     """Return the files that one version has made otherwise than the other, or not at all."""
     names = sorted(before.files | after.files)
-    return [name for name in names if before.files.get(name, "") != after.files.get(name, "")]
+    changed = [name for name in names if before.files.get(name, "") != after.files.get(name, "")]
+    for row, gains in before.gains.items():  # controls may have come
+        shared = {over: gain for over, gain in after.gains.get(row, {}).items() if over in gains}
+        changed += [f"gains of {row}"] if shared != gains else []
+    return changed
 
 
 def _known() -> list[dict[str, Any]]:

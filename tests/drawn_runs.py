@@ -36,7 +36,14 @@ def draw_run(run: Path, target: Path, *, seed: int = 0) -> Path:
     (run / "config.yaml").write_text(
         f"image:\n  height: 64\n  width: 32\nstage2:\n  iterations: {100 + seed}\n"
     )
-    job = {"source": "nowhere", "target": str(target), "renderer": "crgan", "holdout": 0, "seed": seed}
+    job = {
+        "command": "adapt",
+        "source": "nowhere",
+        "target": str(target),
+        "renderer": "crgan",
+        "holdout": 0,
+        "seed": seed,
+    }
     (run / "job.json").write_text(json.dumps({**job, "version": "0.1.0", "torch": "2.15"}))
     for stage, steps in (("identity", 60), ("rendering", 100)):
         folder = run / "checkpoints" / stage / f"{steps:08d}"

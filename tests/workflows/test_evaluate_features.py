@@ -18,7 +18,7 @@ from genreid.features.feature_set import FeatureSet
 from genreid.models.backbone import BackboneConfig, build_reid_network
 from genreid.training.checkpoint import CheckpointState, save_checkpoint
 from genreid.training.config_file import config_to_dict
-from tests.drawn_datasets import draw_market1501
+from tests.drawn_datasets import draw_folder_tree, draw_market1501
 from tests.oracles.ranking_oracle import OracleRanking, mean, rank_by_definition
 
 KEYS = [
@@ -103,6 +103,57 @@ def test_files_of_two_networks_are_refused(files: tuple[Path, Path], name: str, 
         return
     with pytest.raises(ValueError, match=rf"not made by the same network .*{name} is one there and another"):
         main(words(files))
+
+
+@pytest.mark.parametrize(
+    ("numberings", "refused"), [(("a", "b"), True), (("a", "a"), False), (("a", None), False)]
+)
+def test_files_that_number_people_apart_are_refused(
+    files: tuple[Path, Path],
+    numberings: tuple[str | None, str | None],
+    refused: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for path, value in zip(files, numberings, strict=True):
+        features = FeatureSet.load(path)
+        metadata = {} if value is None else {"numbering": value}
+        copy = np.array(features.embedding)
+        FeatureSet(copy, features.pid, features.camid, features.paths, metadata).save(path)
+    if refused:
+        with pytest.raises(ValueError, match="numbered apart, so a number means somebody else in each"):
+            main(words(files))
+        return
+    assert main(words(files)) == 0
+    assert ("be sure that the numbers mean the same" in caplog.text) == (numberings[0] != numberings[1])
+
+
+def test_extract_notes_how_people_were_numbered(run: Path, tmp_path: Path) -> None:
+    from genreid.cli.extract import main as extract  # noqa: PLC0415
+
+    out = tmp_path / "f.safetensors"
+    for root, numbered in (
+        (draw_folder_tree(tmp_path / "own"), True),
+        (draw_market1501(tmp_path / "market"), False),
+    ):
+        extract([str(run), "--data", str(root), "--split", "query", "--out", str(out)])
+        wanted = load_dataset(root).numbering or None
+        assert FeatureSet.load(out).metadata.get("numbering") == wanted
+        assert (wanted is not None) == numbered
+
+
+def test_unknown_cameras_are_said_beside_the_figures(
+    files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    features = FeatureSet.load(files[1])
+    camid = features.camid.copy()
+    camid[:7] = -1
+    FeatureSet(features.embedding.copy(), features.pid, camid, features.paths).save(files[1])
+    main(words(files, "--json"))
+    assert json.loads(capsys.readouterr().out)["unknown_cameras"] == 7
+    main(words(files))
+    text = " ".join(capsys.readouterr().out.split())
+    assert "The cameras of 7 of 80 images are unknown" in text
+    assert "cross-camera" not in text
 
 
 def test_what_taudl_was_told_is_said_beside_its_figures(
@@ -231,12 +282,25 @@ def test_people_that_a_run_knows_are_no_trial(
     main([str(run), "--data", str(market), "--holdout", "1"])
     assert "may have been learned" not in caplog.text
     main([str(run), "--data", str(market), "--holdout", "2"])
-    assert f"{run} was trained with --holdout 1 of the train images: people ranked here" in caplog.text
+    assert (
+        f"{run} was trained with --holdout 1 of the train images of {market}: people ranked here"
+        in caplog.text
+    )
 
     (run / "job.json").rename(tmp_path / "job.json")
     (run / "job.json").write_text(json.dumps({"data": "elsewhere", "init": str(tmp_path)}))
     main([str(run), "--data", str(market), "--holdout", "2"])
     assert f"{tmp_path} was trained with --holdout 1" in caplog.text, "a run that this one began from"
+
+
+def test_a_test_set_that_was_trained_on_is_named(
+    run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    market = draw_market1501(tmp_path / "market", pids=4)
+    for split, warned in (("train", False), ("all", True)):
+        (run / "job.json").write_text(json.dumps({"data": str(market), "holdout": 0, "split": split}))
+        main([str(run), "--data", str(market)])
+        assert (f"of the {split} images of {market}: people ranked here may" in caplog.text) == warned
 
 
 def test_people_of_one_camera_are_no_trial(run: Path, tmp_path: Path) -> None:
@@ -252,6 +316,6 @@ def test_a_data_set_without_queries_is_refused(
     from genreid.data.sample import ReidDataset  # noqa: PLC0415
 
     only_junk = ReidDataset("folder", tmp_path, (), (), (Sample(tmp_path / "a.jpg", JUNK_PID, 1),))
-    monkeypatch.setattr(genreid.pipelines.evaluate, "load_dataset", lambda *_: only_junk)
+    monkeypatch.setattr(genreid.pipelines.evaluate, "open_dataset", lambda *_: only_junk)
     with pytest.raises(ValueError, match="has 0 query and 0 gallery images; expected some of both"):
         main([str(run), "--data", str(tmp_path)])

@@ -152,6 +152,9 @@ def _as_json(
 
         config = RerankingConfig()
         answer["reranking"] = {"k1": config.k1, "k2": config.k2, "lambda": config.original_weight}
+    unknown = _unknown_cameras(*sides)
+    if unknown:
+        answer["unknown_cameras"] = unknown
     if "uses" in sides.query.metadata:
         answer["uses"] = sides.query.metadata["uses"]
     return answer
@@ -176,9 +179,8 @@ def _print(rankings: "Mapping[str, Ranking]", query: "FeatureSet", gallery: "Fea
     from rich.table import Table  # noqa: PLC0415
 
     names = {"mAP_trapezoid": "mAP trapezoid"} | {f"rank{k}": f"rank-{k}" for k in (1, 5, 10, 20)}
-    table = Table(
-        title=_title(query, gallery), caption=PROTOCOL, title_justify="left", caption_justify="left"
-    )
+    caption = _protocol(query, gallery)
+    table = Table(title=_title(query, gallery), caption=caption, title_justify="left", caption_justify="left")
     ranking = rankings["both"]
     of_halves = len(rankings) > 1
     if of_halves:
@@ -195,6 +197,22 @@ def _print(rankings: "Mapping[str, Ranking]", query: "FeatureSet", gallery: "Fea
     )
     for line in _without_match(ranking, query):
         console.print(line)
+
+
+def _unknown_cameras(query: "FeatureSet", gallery: "FeatureSet") -> int:
+    """Return of how many images nobody knows the camera."""
+    return int((query.camid < 0).sum() + (gallery.camid < 0).sum())
+
+
+def _protocol(query: "FeatureSet", gallery: "FeatureSet") -> str:
+    """Say what was ranked, as far as the cameras are known."""
+    unknown = _unknown_cameras(query, gallery)
+    if not unknown:
+        return PROTOCOL
+    return (
+        f"single query; junk left out. The cameras of {unknown:,} of {len(query) + len(gallery):,} images "
+        "are unknown: pictures of the query's own camera count as found, so these figures may be far too good"
+    )
 
 
 def _shares(ranking: "Ranking") -> dict[str, float]:

@@ -3,13 +3,14 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genreid.features.options import add_feature_options, feature_options
 
 if TYPE_CHECKING:
-    from genreid.data.sample import Sample
+    from genreid.data.sample import ReidDataset, Sample
 
 SPLITS = ("query", "gallery", "train")
 
@@ -25,10 +26,15 @@ def main(argv: Sequence[str]) -> int:
     """
     arguments = _arguments().parse_args(argv)
     options = feature_options(arguments)
-    samples = _samples(arguments)
+    from genreid.data.load import open_dataset  # noqa: PLC0415 - `genreid --help` stays quick
+
+    dataset = open_dataset(arguments.data, arguments.format, arguments.pattern)
+    samples = _samples(arguments, dataset)
     from genreid.features.extract import extract_split  # noqa: PLC0415 - torch, once all else is right
 
     features = extract_split(arguments.run, samples, options)
+    if dataset.numbering:
+        features = replace(features, metadata={**features.metadata, "numbering": dataset.numbering})
     features.save(arguments.out)
     left_out = len(samples) - len(features)
     unreadable = f", {left_out} unreadable left out" if left_out else ""
@@ -59,12 +65,8 @@ def _arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def _samples(arguments: argparse.Namespace) -> "tuple[Sample, ...]":
+def _samples(arguments: argparse.Namespace, dataset: "ReidDataset") -> "tuple[Sample, ...]":
     """Return the images of the split that was asked for."""
-    from genreid.data.load import load_dataset  # noqa: PLC0415 - `genreid --help` stays quick
-    from genreid.data.reader_options import ReaderOptions  # noqa: PLC0415 - `genreid --help` stays quick
-
-    dataset = load_dataset(arguments.data, arguments.format, ReaderOptions(pattern=arguments.pattern))
     by_split = {"query": dataset.query, "gallery": dataset.gallery, "train": dataset.train}
     samples = by_split[arguments.split]
     if not samples:

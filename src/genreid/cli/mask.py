@@ -76,8 +76,7 @@ def _arguments() -> argparse.ArgumentParser:
 def _images(options: argparse.Namespace) -> tuple[Path, list[Path]]:
     """Return the data set's folder and all of its images, those whose names no pattern fits among them."""
     from genreid.data.listing import walk_images  # noqa: PLC0415
-    from genreid.data.load import load_dataset, recognise  # noqa: PLC0415
-    from genreid.data.reader_options import ReaderOptions  # noqa: PLC0415
+    from genreid.data.load import open_dataset, recognise  # noqa: PLC0415
 
     directory: Path = options.directory
     try:
@@ -90,7 +89,7 @@ def _images(options: argparse.Namespace) -> tuple[Path, list[Path]]:
         if not images:
             raise
         return directory, images
-    dataset = load_dataset(directory, options.format, ReaderOptions(pattern=options.pattern))
+    dataset = open_dataset(directory, options.format, options.pattern)
     samples = (*dataset.train, *dataset.query, *dataset.gallery)
     return dataset.root, [*(sample.path for sample in samples), *dataset.unmatched_names]
 

@@ -1,13 +1,14 @@
 """`genreid train METHOD`: trains a network on the images of one data set."""
 
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genreid.cli.main import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     from genreid.training.loop import Outcome
+    from genreid.training.run_options import RunOptions
 
 METHODS = {
     "baseline": "a backbone that classifies the people of the training set",
@@ -36,64 +37,60 @@ def main(argv: Sequence[str]) -> int:
     if argv[0] not in METHODS:
         msg = f"genreid train: unknown method {argv[0]!r}; there is {', '.join(METHODS)}"
         raise ValueError(msg)
-    methods = {"baseline": _baseline, "dgnet": _dgnet, "cluster": _cluster, "taudl": _taudl}
-    outcome = methods[argv[0]](argv[1:])
+    outcome = _train(argv[0], argv[1:])
     from genreid.training.loop import Outcome  # noqa: PLC0415 - `genreid --help` stays quick
 
     return EXIT_INTERRUPTED if outcome is Outcome.INTERRUPTED else 0
 
 
-def _baseline(argv: Sequence[str]) -> "Outcome":
-    """Train the baseline."""
+def _train(name: str, argv: Sequence[str]) -> "Outcome":
+    """Read the options of a method and train it."""
     from genreid.cli.options import parse_training  # noqa: PLC0415 - `genreid --help` stays quick
-    from genreid.pipelines.train_baseline import BaselineJob, train_baseline  # noqa: PLC0415
-    from genreid.recipes.baseline import RECIPES  # noqa: PLC0415
-    from genreid.training.configs import BaselineConfig  # noqa: PLC0415
 
-    prog = "genreid train baseline"
+    method = _method(name)
     arguments = parse_training(
-        BaselineConfig, RECIPES, argv, job_type=BaselineJob, prog=prog, default_recipe="crgan_paper"
+        method.config,
+        method.recipes,
+        argv,
+        job_type=method.job,
+        prog=f"genreid train {name}",
+        default_recipe=method.default_recipe,
     )
-    return train_baseline(arguments.job, arguments.run, arguments.config)
+    return method.train(arguments.job, arguments.run, arguments.config)
 
 
-def _dgnet(argv: Sequence[str]) -> "Outcome":
-    """Train DG-Net and, where none is given, its teacher."""
-    from genreid.cli.options import parse_training  # noqa: PLC0415 - `genreid --help` stays quick
-    from genreid.pipelines.train_dgnet import DgnetJob, train_dgnet  # noqa: PLC0415
-    from genreid.recipes.dgnet import RECIPES  # noqa: PLC0415
-    from genreid.training.dgnet_config import DgnetConfig  # noqa: PLC0415
+class _Method(NamedTuple):
+    """What trains, and what it takes."""
 
-    prog = "genreid train dgnet"
-    arguments = parse_training(
-        DgnetConfig, RECIPES, argv, job_type=DgnetJob, prog=prog, default_recipe="published"
-    )
-    return train_dgnet(arguments.job, arguments.run, arguments.config)
+    job: type[Any]
+    config: type[Any]
+    recipes: Mapping[str, Callable[[], Any]]
+    default_recipe: str
+    train: "Callable[[Any, RunOptions, Any], Outcome]"
 
 
-def _cluster(argv: Sequence[str]) -> "Outcome":
-    """Train Cluster Contrast."""
-    from genreid.cli.options import parse_training  # noqa: PLC0415 - `genreid --help` stays quick
-    from genreid.pipelines.train_cluster import ClusterJob, train_cluster  # noqa: PLC0415
-    from genreid.recipes.cluster import RECIPES  # noqa: PLC0415
-    from genreid.training.configs import ClusterConfig  # noqa: PLC0415
+def _method(name: str) -> _Method:
+    """Import a method, and no other."""
+    if name == "baseline":
+        from genreid.pipelines.train_baseline import BaselineJob, train_baseline  # noqa: PLC0415
+        from genreid.recipes import baseline  # noqa: PLC0415
+        from genreid.training.configs import BaselineConfig  # noqa: PLC0415
 
-    prog = "genreid train cluster"
-    arguments = parse_training(
-        ClusterConfig, RECIPES, argv, job_type=ClusterJob, prog=prog, default_recipe="paper"
-    )
-    return train_cluster(arguments.job, arguments.run, arguments.config)
+        return _Method(BaselineJob, BaselineConfig, baseline.RECIPES, "crgan_paper", train_baseline)
+    if name == "dgnet":
+        from genreid.pipelines.train_dgnet import DgnetJob, train_dgnet  # noqa: PLC0415
+        from genreid.recipes import dgnet  # noqa: PLC0415
+        from genreid.training.dgnet_config import DgnetConfig  # noqa: PLC0415
 
+        return _Method(DgnetJob, DgnetConfig, dgnet.RECIPES, "published", train_dgnet)
+    if name == "cluster":
+        from genreid.pipelines.train_cluster import ClusterJob, train_cluster  # noqa: PLC0415
+        from genreid.recipes import cluster  # noqa: PLC0415
+        from genreid.training.configs import ClusterConfig  # noqa: PLC0415
 
-def _taudl(argv: Sequence[str]) -> "Outcome":
-    """Train TAUDL."""
-    from genreid.cli.options import parse_training  # noqa: PLC0415 - `genreid --help` stays quick
+        return _Method(ClusterJob, ClusterConfig, cluster.RECIPES, "paper", train_cluster)
     from genreid.pipelines.train_taudl import TaudlJob, train_taudl  # noqa: PLC0415
-    from genreid.recipes.taudl import RECIPES  # noqa: PLC0415
+    from genreid.recipes import taudl  # noqa: PLC0415
     from genreid.training.configs import TaudlConfig  # noqa: PLC0415
 
-    prog = "genreid train taudl"
-    arguments = parse_training(
-        TaudlConfig, RECIPES, argv, job_type=TaudlJob, prog=prog, default_recipe="paper"
-    )
-    return train_taudl(arguments.job, arguments.run, arguments.config)
+    return _Method(TaudlJob, TaudlConfig, taudl.RECIPES, "paper", train_taudl)

@@ -1,5 +1,6 @@
 """What is in a data set, what is wrong with it, and how to mend it: `check_dataset`."""
 
+import filecmp
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,6 +95,7 @@ class DatasetCheck:
         unreadable: Files that cannot be read, in the order of their paths.
         queries_without_match: Queries that evaluation leaves out, in the order of their paths.
         people_in_both: Identities that are both in train and in query or gallery.
+        queries_in_gallery: Queries that a gallery image is a copy of, byte for byte, and ranking would find.
         masks: Coverage by person masks, if it was asked for.
     """
 
@@ -104,6 +106,7 @@ class DatasetCheck:
     unreadable: tuple[Unreadable, ...]
     queries_without_match: tuple[LostQuery, ...]
     people_in_both: tuple[int, ...]
+    queries_in_gallery: tuple[Path, ...]
     masks: MaskCheck | None = None
 
     @property
@@ -159,6 +162,7 @@ def check_dataset(
         unreadable,
         tuple(lost_queries(dataset.query, ranked, gone)),
         tuple(sorted(_people(dataset.train) & _people((*dataset.query, *dataset.gallery)))),
+        tuple(found_copies(dataset.query, ranked)),
         None if masks_root is None else check_masks(dataset.root, masks_root, paths, shown=shown),
     )
 
@@ -201,6 +205,28 @@ def lost_queries(
             if reason is not None:
                 lost.append(LostQuery(sample.path, sample.pid, reason))
     return lost
+
+
+def found_copies(query: Sequence[Sample], gallery: Sequence[Sample]) -> list[Path]:
+    """Return the queries of which a ranked gallery image of that person is a copy, byte for byte.
+
+    A copy of the query's own camera is left out of its ranking and does no harm.
+
+    Args:
+        query: Query images.
+        gallery: Ranked gallery images.
+    """
+    of_size: dict[tuple[int, int], list[Sample]] = defaultdict(list)
+    for sample in gallery:
+        if sample.path.is_file():
+            of_size[sample.pid, sample.path.stat().st_size].append(sample)
+    found = []
+    for sample in query:
+        alike = of_size.get((sample.pid, sample.path.stat().st_size), ()) if sample.path.is_file() else ()
+        others = [other for other in alike if not _same_camera(sample, other)]
+        if others and any(filecmp.cmp(sample.path, other.path, shallow=False) for other in others):
+            found.append(sample.path)
+    return found
 
 
 def _why_lost(query: Sample, same_person: Sequence[Sample], gone: set[Path] | frozenset[Path]) -> str | None:

@@ -20,7 +20,8 @@ def as_json(check: DatasetCheck) -> dict[str, Any]:
 
     Returns: Keys `train`, `query` (`images`, `pids`, `cameras`), `gallery` (also `junk`, `distractors`;
         `images` are those that are ranked), `unreadable` (`path`, `reason`), `unmatched_names`,
-        `queries_without_match` (`path`, `pid`, `reason`); and `masks` if their coverage was asked for.
+        `queries_without_match` (`path`, `pid`, `reason`); `queries_in_gallery` if there are any, and `masks`
+        if their coverage was asked for.
     """
     answer: dict[str, Any] = {
         "train": check.train._asdict(),
@@ -33,6 +34,8 @@ def as_json(check: DatasetCheck) -> dict[str, Any]:
             for item in check.queries_without_match
         ],
     }
+    if check.queries_in_gallery:
+        answer["queries_in_gallery"] = [shown(path) for path in check.queries_in_gallery]
     if check.masks is not None:
         answer["masks"] = _masks_as_json(check.masks)
     return answer
@@ -53,7 +56,14 @@ def as_text(check: DatasetCheck) -> str:
         f"{check.gallery.junk:,} junk images more"
     )
     lines += [f"note: {note}" for note in dataset.notes]
-    findings = [*_unreadable(check), *_unmatched(check), *_lost(check), *_both(check), *_masks(check)]
+    findings = [
+        *_unreadable(check),
+        *_unmatched(check),
+        *_lost(check),
+        *_both(check),
+        *_copies(check),
+        *_masks(check),
+    ]
     lines += findings or ["nothing is wrong"]
     lines.append(f"usable to train: {_usable_to_train(check)}; to evaluate: {_yes(check.can_evaluate)}")
     return "\n".join(lines) + "\n"
@@ -135,6 +145,13 @@ def _both(check: DatasetCheck) -> list[str]:
         "If they are the same people, figures on this test set are too good; if not, give them other names."
     )
     return _finding("identities both in train and in query or gallery", items, mend)
+
+
+def _copies(check: DatasetCheck) -> list[str]:
+    """Name the queries that lie in the gallery, too."""
+    items = [shown(path) for path in check.queries_in_gallery]
+    mend = "Each finds itself first, so figures are too good: take the copies out of the gallery."
+    return _finding("queries that are in the gallery, too, byte for byte", items, mend)
 
 
 def _masks(check: DatasetCheck) -> list[str]:

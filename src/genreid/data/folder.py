@@ -25,6 +25,7 @@ EXPECTED = (
 
 _BY_NAME = re.compile(r"(?:^|/)(?P<identity>-1|\d+)_c(?P<camera>\d+)(?:s\d+)?[_.][^/]*$")
 _BY_FOLDER = re.compile(r"^(?P<identity>[^/]+)/")
+_BY_CAMERA = re.compile(r"^(?P<camera>cam(?:era)?[ _-]?\d+)/", re.IGNORECASE)
 _NOTHING = re.compile("^")
 
 
@@ -56,7 +57,8 @@ def read(root: Path, options: ReaderOptions) -> ReidDataset:
         options: `pattern` is used; a table needs none.
 
     Raises:
-        ValueError: If there is no image, or the pattern is not a regular expression with a group `identity`.
+        ValueError: If there is no image, or the pattern is no regular expression with a group `identity` or
+            `camera`.
     """
     if root.is_file() and options.pattern is not None:
         message = f"{root} is a table: its columns say who and where, so it takes no --pattern"
@@ -138,10 +140,16 @@ def _chosen_pattern(text: str | None, relatives: list[str]) -> tuple[re.Pattern[
             _BY_NAME,
             "no pattern given: names are read like Market-1501's, PID_cCAM_...; --pattern reads others",
         )
+    if all(_BY_CAMERA.search(relative) for relative in relatives):
+        return _BY_CAMERA, (
+            "no pattern given: the folders are named like cameras, so they are read as cameras and people "
+            "are unknown; --pattern '(?P<identity>[^/]+)/' reads them as people"
+        )
     if max(relative.count("/") for relative in relatives) > 0:
         return _BY_FOLDER, (
-            "no pattern given: the identity is the first folder of the path and cameras are unknown; "
-            "--pattern '(?P<identity>...)...(?P<camera>...)' reads them"
+            "no pattern given: the first folder of the path is the person, and cameras are unknown; "
+            "--pattern '(?P<camera>[^/]+)/' reads it as the camera, '(?P<identity>...)...(?P<camera>...)' "
+            "reads both"
         )
     return _NOTHING, (
         "no pattern given, and nothing in the names says who is shown; "
@@ -157,7 +165,7 @@ def _compiled(text: str) -> re.Pattern[str]:
     except re.error as error:
         message = f"the pattern {text!r} is not a regular expression: {error}; {example}"
         raise ValueError(message) from None
-    if "identity" not in pattern.groupindex or not set(pattern.groupindex) <= {"identity", "camera"}:
-        message = f"the pattern {text!r} needs the named group identity, and camera or none; {example}"
+    if not pattern.groupindex or not set(pattern.groupindex) <= {"identity", "camera"}:
+        message = f"the pattern {text!r} needs a named group identity, camera, or both; {example}"
         raise ValueError(message)
     return pattern

@@ -1,12 +1,18 @@
 """A table of images: CSV with the columns path, identity, camera, split (only the first is needed)."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from genreid.data.numbering import SPLIT_NAMES, Entry, Tree
 
 COLUMNS = ("path", "identity", "camera", "split")
+_MISNAMED = {
+    "identity": ("pid", "id", "person", "person_id", "identities", "label"),
+    "camera": ("camid", "cam", "camera_id", "cam_id", "cameras"),
+    "split": ("subset", "set", "part", "partition", "splits"),
+}
+"""A column -> names that others give it; taken for it they could also mean something else, so one asks."""
 DELIMITERS = ",;\t"
 
 
@@ -31,7 +37,8 @@ def read_table(table: Path) -> Tree:
         table: The CSV file: UTF-8, with a header; comma, semicolon or tabulator between columns.
 
     Raises:
-        ValueError: If the table is no text, has no column `path`, or names an unknown split.
+        ValueError: If the table is no text, has no column `path`, calls a column otherwise, or names an
+            unknown split.
     """
     header = _header(table)
     if "path" not in header:
@@ -39,6 +46,7 @@ def read_table(table: Path) -> Tree:
             f"{table} has the columns {', '.join(header) or 'none'}; expected path, identity, camera, split"
         )
         raise ValueError(message)
+    notes = [f"identity, camera and split from {table.name}", *_unread(table, header)]
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(
@@ -52,7 +60,21 @@ def read_table(table: Path) -> Tree:
     if not entries:
         message = f"{table} names no image: it has a header only"
         raise ValueError(message)
-    return Tree(table.parent, entries, (), (f"identity, camera and split from {table.name}",))
+    return Tree(table.parent, entries, (), notes)
+
+
+def _unread(table: Path, header: Sequence[str]) -> list[str]:
+    """Name the columns that are not read; refuse one that stands where another is expected."""
+    strangers = [name for name in header if name and name not in COLUMNS]
+    for column, others in _MISNAMED.items():
+        meant = [name for name in strangers if name in others]
+        if column not in header and meant:
+            message = (
+                f"{table} has a column {meant[0]!r} and none called {column!r}, so it would not be read: "
+                f"rename it to {column!r}, or take it out"
+            )
+            raise ValueError(message)
+    return [f"columns of {table.name} that are not read: {', '.join(strangers)}"] if strangers else []
 
 
 def _entry(table: Path, line: int, row: Mapping[str, str | None]) -> Entry:

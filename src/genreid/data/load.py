@@ -1,12 +1,15 @@
 """One door to every data set: `load_dataset`."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from genreid.data import cuhk03, cuhk03_np, dukemtmc, folder, market1501, msmt17
 from genreid.data.reader_options import ReaderOptions, choose_format, describe_variants
-from genreid.data.sample import ReidDataset
+from genreid.data.sample import ReidDataset, count_cameras, count_pids
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,36 @@ def load_dataset(
         )
         raise ValueError(message)
     return READERS[name].read(place, chosen)
+
+
+def open_dataset(root: Path, format: str | None = None, pattern: str | None = None) -> ReidDataset:  # noqa: A002
+    """Read a data set for a command: as `load_dataset`, and the log says what was read and what was not.
+
+    Args:
+        root: The data set's folder.
+        format: As in `load_dataset`.
+        pattern: Format `folder`: where identity and camera stand in a path.
+
+    Raises:
+        ValueError: As in `load_dataset`.
+    """
+    dataset = load_dataset(root, format, ReaderOptions(pattern=pattern))
+    splits = {"train": dataset.train, "query": dataset.query, "gallery": dataset.gallery}
+    counts = ", ".join(
+        f"{name} {len(samples):,} images, {count_pids(samples):,} people, {count_cameras(samples)} cameras"
+        for name, samples in splits.items()
+        if samples
+    )
+    logger.info("%s (%s): %s", root, dataset.format, counts)
+    for note in dataset.notes:
+        logger.info("%s: %s", root, note)
+    if dataset.unmatched_names:
+        logger.warning(
+            "%s: %d images are left out, since their names do not fit, such as %s; `genreid data check` "
+            "names all",
+            *(root, len(dataset.unmatched_names), dataset.unmatched_names[0].name),
+        )
+    return dataset
 
 
 def recognise(root: Path) -> str:

@@ -73,10 +73,10 @@ def numbered_dataset(format_name: str, tree: Tree) -> ReidDataset:
         samples[entry.split].append(Sample(entry.path, pid, camid))
     train, query, gallery = (tuple(samples[split]) for split in SPLITS)
     names = {pid: identity for identity, pid in pids.items() if identity is not None}
+    camera_names = {camid: camera for camera, camid in camids.items() if camera is not None}
     notes = (*tree.notes, *_notes(tree.entries), *_camera_notes(camids))
-    return ReidDataset(
-        format_name, tree.root, train, query, gallery, tuple(sorted(tree.unmatched)), names, notes
-    )
+    unmatched = tuple(sorted(tree.unmatched))
+    return ReidDataset(format_name, tree.root, train, query, gallery, unmatched, names, notes, camera_names)
 
 
 def _camera_numbers(cameras: Iterable[str | None]) -> dict[str | None, int]:

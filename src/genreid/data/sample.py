@@ -1,5 +1,6 @@
 """The border types of the data room: one image on disk, and one data set of such images."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,7 @@ class ReidDataset:
         unmatched_names: Image files whose name the reader's pattern does not fit; they are in no split.
         identity_names: For data sets whose identities are text: the text of each pid.
         notes: What the reader decided and a person should know (such as `train = train + val`).
+        camera_names: For data sets whose cameras are text: the text of each camid.
     """
 
     format: str
@@ -57,6 +59,18 @@ class ReidDataset:
     unmatched_names: tuple[Path, ...] = ()
     identity_names: Mapping[int, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    camera_names: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def numbering(self) -> str:
+        """A short text that two data sets share only if a pid and a camid mean the same in both.
+
+        Empty where pids are the data set's own numbers, not given by the reader.
+        """
+        if not self.identity_names:
+            return ""
+        names = (sorted(self.identity_names.items()), sorted(self.camera_names.items()))
+        return hashlib.sha256(repr(names).encode()).hexdigest()[:16]
 
     @property
     def known_people(self) -> tuple[Sample, ...]:

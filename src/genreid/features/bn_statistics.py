@@ -19,9 +19,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from genreid.data.augment import to_float
 from genreid.data.bank import ImageBank
 from genreid.data.decode import Kind
-from genreid.data.load import load_dataset
+from genreid.data.load import open_dataset
 from genreid.data.progress import progress_of
-from genreid.data.reader_options import ReaderOptions
 from genreid.features.networks import TrainedNetwork
 from genreid.training.precision import Compute
 
@@ -99,7 +98,7 @@ def reestimate_from_folder(
         ValueError: If the data set does not fit its format or has no training images that can be read, or
             the network has no batch norm.
     """
-    train = load_dataset(images.folder, estimation.format, ReaderOptions(pattern=estimation.pattern)).train
+    train = open_dataset(images.folder, estimation.format, estimation.pattern).train
     if not train:
         msg = f"--bn-statistics {images.folder}: the data set has no training images; give one that has"
         raise ValueError(msg)

@@ -5,13 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from torch import nn
 
 from genreid.data.batch import open_image_set
-from genreid.data.load import load_dataset
-from genreid.data.reader_options import ReaderOptions
+from genreid.data.load import open_dataset
 from genreid.data.sample import UNKNOWN_CAMID, ReidDataset, Sample, count_pids
 from genreid.data.training_people import training_people
 from genreid.generation.renderings import rendering_sheet, save_sheet
@@ -63,6 +62,9 @@ SHEET_COLUMNS = 12
 @dataclass(frozen=True, slots=True)
 class AdaptJob:
     """Adapt a re-id network from a labelled source to an unlabelled target, with CR-GAN."""
+
+    command: ClassVar[str] = "adapt"
+    """What a run folder remembers of who made it."""
 
     source: Path
     """Labelled data set."""
@@ -257,8 +259,8 @@ def _own_images(inputs: _Inputs, domains: Domains) -> OwnImages:
 
 def _read_inputs(job: AdaptJob, held_out: int) -> _Inputs:
     """Read both data sets and choose the source images."""
-    source = load_dataset(job.source, job.source_format, ReaderOptions(pattern=job.source_pattern))
-    target = load_dataset(job.target, job.target_format, ReaderOptions(pattern=job.target_pattern))
+    source = open_dataset(job.source, job.source_format, job.source_pattern)
+    target = open_dataset(job.target, job.target_format, job.target_pattern)
     samples = training_people(source, job.source_split, held_out)
     if not target.train:
         msg = f"{job.target}: no training images; CR-GAN adapts to the training split of the target"

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from genreid.data.holdout import Trial, holdout, test_set_of, trial_of
-from genreid.data.load import load_dataset
-from genreid.data.reader_options import ReaderOptions
+from genreid.data.load import open_dataset
 from genreid.data.training_people import training_people
 from genreid.evaluation.ranking import Ranking
 from genreid.features.extract import Extractor
@@ -52,11 +51,11 @@ def embed_sides(job: EvaluateJob, options: FeatureOptions) -> TwoSides:
     Raises:
         ValueError: If the run holds no such network, or the data set nothing to rank.
     """
-    dataset = load_dataset(job.data, job.format, ReaderOptions(pattern=job.pattern))
+    dataset = open_dataset(job.data, job.format, job.pattern)
+    _warn_of_known_people(job)
     if job.holdout is None:
         trial = test_set_of(dataset)
     else:
-        _warn_of_known_people(job)
         trial = _held_out(job, training_people(dataset, job.split or "train"), job.holdout)
     extractor = Extractor.from_run(job.run, options)
     return TwoSides(extractor.extract(trial.query), extractor.extract(trial.gallery))
@@ -98,16 +97,24 @@ def _held_out(job: EvaluateJob, people: tuple[Any, ...], count: int) -> Trial:
 
 def _warn_of_known_people(job: EvaluateJob) -> None:
     """Warn if a run, or one that it began from, has learned from people that are ranked here."""
-    assert job.holdout is not None
     for run, record in _with_earlier(job.run):
         data = record.get("source", record.get("data"))
-        same_data = data is not None and Path(data).resolve() == job.data.resolve()
+        if data is None or Path(data).resolve() != job.data.resolve():
+            continue
         kept_out, split = record.get("holdout", 0), record.get("source_split", record.get("split", "train"))
-        if same_data and (kept_out < job.holdout or split != (job.split or "train")):
+        known = split == "all" if job.holdout is None else _are_known(job, kept_out, split)
+        if known:
             logger.warning(
-                "%s was trained with --holdout %s of the %s images: people ranked here may have been learned",
-                *(run, kept_out, split),
+                "%s was trained with --holdout %s of the %s images of %s: people ranked here may have been "
+                "learned, and the figures be too good",
+                *(run, kept_out, split, job.data),
             )
+
+
+def _are_known(job: EvaluateJob, kept_out: int, split: str) -> bool:
+    """Tell whether training with these options has seen people that are held out here."""
+    assert job.holdout is not None
+    return kept_out < job.holdout or split != (job.split or "train")
 
 
 def _with_earlier(run: Path, depth: int = 9) -> Iterator[tuple[Path, Mapping[str, Any]]]:

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from genreid.data.batch import ImageSet, open_image_set
 from genreid.data.holdout import holdout
-from genreid.data.load import load_dataset
-from genreid.data.reader_options import ReaderOptions
+from genreid.data.load import open_dataset
 from genreid.data.sample import Sample
 from genreid.features.bn_statistics import BnEstimation, reestimate_bn_statistics
 from genreid.features.options import Stage as NetworkStage
@@ -117,7 +116,7 @@ def open_target(
 
 def _open_own_images(job: TargetJob, held_out: int, image: ImageConfig) -> OwnImages:
     """Open the training images of a data set, but for those of the last people."""
-    dataset = load_dataset(job.data, job.format, ReaderOptions(pattern=job.pattern))
+    dataset = open_dataset(job.data, job.format, job.pattern)
     samples = holdout(dataset.train, held_out).training
     if not samples:
         msg = (

@@ -3,11 +3,10 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from genreid.data.batch import open_image_set
-from genreid.data.load import load_dataset
-from genreid.data.reader_options import ReaderOptions
+from genreid.data.load import open_dataset
 from genreid.data.training_people import training_people
 from genreid.models.backbone import ReidNetwork
 from genreid.training.checkpoint import load_newest
@@ -25,6 +24,9 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class BaselineJob:
     """Train a re-id network on labelled people."""
+
+    command: ClassVar[str] = "train baseline"
+    """What a run folder remembers of who made it."""
 
     data: Path
     """Labelled data set; its training images are used."""
@@ -55,7 +57,7 @@ def train_baseline(job: BaselineJob, options: RunOptions, config: BaselineConfig
         ValueError: If the folder or the settings do not fit.
     """
     compute = choose_compute(options.device, options.precision)
-    dataset = load_dataset(job.data, job.format, ReaderOptions(pattern=job.pattern))
+    dataset = open_dataset(job.data, job.format, job.pattern)
     samples = training_people(dataset, job.split, options.holdout)
     with work_on(job, options, config, compute) as work:
         pids = [sample.pid for sample in samples]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from genreid.features.options import Stage
 from genreid.pipelines.target_images import Start, begin_stage, expect_a_run, open_target
@@ -15,6 +16,9 @@ from genreid.training.work import Work
 @dataclass(frozen=True, slots=True)
 class ClusterJob:
     """Learn to tell people apart from unlabelled images: cluster them, learn the clusters, again."""
+
+    command: ClassVar[str] = "train cluster"
+    """What a run folder remembers of who made it."""
 
     data: Path
     """Data set; its training images are used, and of their names only the camera, if it is known."""

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from genreid.data.batch import open_image_set
-from genreid.data.load import load_dataset
-from genreid.data.reader_options import ReaderOptions
+from genreid.data.load import open_dataset
 from genreid.data.training_people import training_people
 from genreid.models.backbone import ReidNetwork
 from genreid.models.dgnet import AppearanceEncoder, Decoder, DgnetNetworks, StructureEncoder
@@ -25,6 +24,9 @@ from genreid.training.work import Work, work_on
 @dataclass(frozen=True, slots=True)
 class DgnetJob:
     """Train DG-Net on labelled people: it learns to tell them apart and to redress them."""
+
+    command: ClassVar[str] = "train dgnet"
+    """What a run folder remembers of who made it."""
 
     data: Path
     """Labelled data set; its training images are used."""
@@ -57,7 +59,7 @@ def train_dgnet(job: DgnetJob, options: RunOptions, config: DgnetConfig) -> Outc
         ValueError: If the folder, the teacher or the settings do not fit.
     """
     compute = choose_compute(options.device, options.precision)
-    dataset = load_dataset(job.data, job.format, ReaderOptions(pattern=job.pattern))
+    dataset = open_dataset(job.data, job.format, job.pattern)
     samples = training_people(dataset, job.split, options.holdout)
     with work_on(job, options, config, compute) as work:
         pids = [sample.pid for sample in samples]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from genreid.features.options import Stage
 from genreid.pipelines.target_images import Start, begin_stage, expect_a_run, open_target
@@ -15,6 +16,9 @@ from genreid.training.work import Work
 @dataclass(frozen=True, slots=True)
 class TaudlJob:
     """Learn people across cameras, given which images of one camera show one person (so not label-free)."""
+
+    command: ClassVar[str] = "train taudl"
+    """What a run folder remembers of who made it."""
 
     data: Path
     """Data set; its training images are used, their cameras, and their identities within each camera."""

@@ -1,11 +1,14 @@
 """Queries and a gallery, and their ranking, whole and by halves; needs no torch."""
 
+import logging
 from pathlib import Path
 from typing import NamedTuple
 
 from genreid.evaluation.ranking import Ranking, rank
 from genreid.features.feature_set import FeatureSet
 from genreid.features.halves import Half, halves_in, take_half, weight_fine_half
+
+logger = logging.getLogger(__name__)
 
 WHOLE = "both"
 """Name of the ranking by whole embeddings, beside those of DG-Net's halves."""
@@ -42,7 +45,7 @@ def load_sides(query: Path, gallery: Path, fine_weight: float | None) -> TwoSide
         fine_weight: Weight of DG-Net's fine half; None: as in the files.
 
     Raises:
-        ValueError: If a file is damaged, or they are of different networks.
+        ValueError: If a file is damaged, or they are of different networks, or number people differently.
     """
     sides = TwoSides(FeatureSet.load(query), FeatureSet.load(gallery))
     for name in (*_SAME, *(("fine_weight",) if fine_weight is None else ())):
@@ -53,7 +56,26 @@ def load_sides(query: Path, gallery: Path, fine_weight: float | None) -> TwoSide
                 f"there and {ranked} here; extract both with one RUN and the same FEATURE OPTIONS"
             )
             raise ValueError(msg)
+    _expect_one_numbering(query, gallery, sides)
     return sides if fine_weight is None else TwoSides(*(weight_fine_half(one, fine_weight) for one in sides))
+
+
+def _expect_one_numbering(query: Path, gallery: Path, sides: TwoSides) -> None:
+    """Refuse files whose people were numbered apart: the same pid would be another person."""
+    asked, ranked = (side.metadata.get("numbering") for side in sides)
+    if asked == ranked:
+        return
+    if None not in (asked, ranked):
+        msg = (
+            f"{query} and {gallery} are of data sets whose people or cameras were numbered apart, so a "
+            "number means somebody else in each; put the images into query/ and gallery/ of one folder (or "
+            "into one table), and extract both --split query and --split gallery from it"
+        )
+        raise ValueError(msg)
+    logger.warning(
+        "people of one of %s and %s were numbered by genreid; be sure that the numbers mean the same",
+        *(query, gallery),
+    )
 
 
 def rank_sides(sides: TwoSides, *, rerank: bool = False) -> dict[str, Ranking]:

@@ -17,12 +17,13 @@ PARTS = ("job.json", "config.yaml", "metrics.jsonl", "checkpoints", "images", FO
 _LARGEST_TEXT = 1_000_000
 _FOLDER_KEYS = ("source", "target", "data")
 _METHODS = {
-    "dgnet": "DG-Net: recognition and generation together",
-    "cluster": "Clustering: learning from unlabelled images",
-    "taudl": "TAUDL: learning from people who are known within each camera",
-    "baseline": "Baseline: classification of labelled people",
+    "adapt": "CR-GAN: adaptation to an unlabelled target",
+    "train dgnet": "DG-Net: recognition and generation together",
+    "train cluster": "Clustering: learning from unlabelled images",
+    "train taudl": "TAUDL: learning from people who are known within each camera",
+    "train baseline": "Baseline: classification of labelled people",
 }
-_NO_OPTIONS = {"version", "torch", "commit"}
+_NO_OPTIONS = {"version", "torch", "commit", "command", "recipe"}
 
 
 class StageProgress(NamedTuple):
@@ -70,27 +71,20 @@ class RunFolder:
     @property
     def method(self) -> str:
         """What trained it, in words."""
-        if "renderer" in self.job:
-            return "CR-GAN: adaptation to an unlabelled target"
-        return _METHODS.get(self._trained, "Training")
+        return _METHODS.get(self._verb, "Training")
 
     @property
-    def _trained(self) -> str:
-        """METHOD of `genreid train`; empty if the folder does not tell."""
-        names = {stage.name for stage in self.stages}
-        if "dgnet" in names or "appearance.head_width" in self.settings:
-            return "dgnet"
-        for name in ("cluster", "taudl"):
-            if name in names or any(setting.startswith(f"{name}.") for setting in self.settings):
-                return name
-        return "baseline" if "data" in self.job else ""
+    def _verb(self) -> str:
+        """The command that made it; empty if the folder does not tell, or tells of none that there is."""
+        verb = self.job.get("command")
+        return verb if isinstance(verb, str) and verb in _METHODS else ""
 
     @property
     def command(self) -> str:
         """A command line that does the run again, as far as the folder tells; empty if it does not."""
-        if "renderer" not in self.job and not self._trained:
+        if not self._verb:
             return ""
-        words = ["genreid", "adapt"] if "renderer" in self.job else ["genreid", "train", self._trained]
+        words = ["genreid", *self._verb.split()]
         for name, value in self.job.items():
             if name not in _NO_OPTIONS and isinstance(value, str | int | float) and value != "":
                 words += [f"--{name.replace('_', '-')}", str(value)]

@@ -67,18 +67,36 @@ def open_run(run: Path, config: "DataclassInstance", job: Mapping[str, Any]) -> 
             raise ValueError(msg)
         _record(run, config, job)
         return
+    record = read_job(run)
+    _expect_the_same_command(run, record, job)
     now = {**flatten(config_to_dict(config)), **job}
-    before = as_it_was({**flatten(read_yaml_mapping(run / "config.yaml")), **read_job(run)}, now)
-    changed = [name for name in now if name in before and before[name] != now[name]]
+    before = as_it_was({**flatten(read_yaml_mapping(run / "config.yaml")), **record}, now)
+    changed = [name for name in now if name in before and before[name] != now[name] and name != "recipe"]
     fixed = [name for name in changed if _is_fixed(run, name)]
     if fixed:
         lines = "\n".join(f"  {name}: {before[name]} there, {now[name]} now" for name in fixed)
-        msg = f"{run} was begun with other settings:\n{lines}\nresume with the same, or give another --out"
+        recipe = record.get("recipe")
+        begun = f" (--recipe {recipe})" if recipe != job.get("recipe") else ""
+        msg = (
+            f"{run} was begun with other settings{begun}:\n{lines}\n"
+            "resume with the same, or give another --out"
+        )
         raise ValueError(msg)
     for name in changed:
         logger.info("%s: %s instead of %s from now on", name, now[name], before[name])
     if changed:
-        _record(run, config, {**read_job(run), **job})
+        _record(run, config, {**record, **job})
+
+
+def _expect_the_same_command(run: Path, record: Mapping[str, Any], job: Mapping[str, Any]) -> None:
+    """Refuse a run that another command began: its folder would tell of both and be of neither."""
+    there, here = record.get("command"), job.get("command")
+    if None not in (there, here) and there != here:
+        msg = (
+            f"{run} is a run of `genreid {there}`, this is `genreid {here}`: give another --out. To start "
+            f"from its network, name {run} with --init (`genreid train`) or --pretrained (`genreid adapt`)"
+        )
+        raise ValueError(msg)
 
 
 def _is_fixed(run: Path, name: str) -> bool:

@@ -211,7 +211,7 @@ def _no_dgnet(run: Path) -> ValueError:
     known = sorted(path.parent.name for path in (run / "checkpoints").glob("*/[0-9]*"))
     stages = ", ".join(dict.fromkeys(known)) or "no checkpoints at all"
     return ValueError(
-        f"{run} holds no DG-Net ({stages}); make one with `genreid train dgnet --data DIR --out {run}`"
+        f"{run} holds no DG-Net ({stages}); make one with `genreid train dgnet --data DIR --out NEW_RUN`"
     )
 
 

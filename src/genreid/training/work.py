@@ -29,6 +29,9 @@ class Job(Protocol):
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
+    command: ClassVar[str]
+    """The command that it is, such as `train dgnet`."""
+
     @property
     def out(self) -> Path:
         """The run folder."""
@@ -63,7 +66,8 @@ def work_on(job: Job, options: RunOptions, config: "DataclassInstance", compute:
         ValueError: If the folder belongs to a run with other settings, or another process works on it.
     """
     expect_one_process()
-    more = {"seed": options.seed, "holdout": options.holdout, "precision": compute.name}
+    more = {"command": job.command, "recipe": options.recipe, "seed": options.seed}
+    more |= {"holdout": options.holdout, "precision": compute.name}
     with _alone(job.out):
         open_run(job.out, config, {**job_record(job), **more})
         with RunLog(job.out) as log:

@@ -1,12 +1,13 @@
 """`check_dataset`: counts, unreadable files, queries nobody can answer, and masks."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from genreid.data import JUNK_PID, UNKNOWN_CAMID, ReaderOptions, Sample, load_dataset
-from genreid.data.check import DatasetCheck, check_dataset, lost_queries
+from genreid.data.check import DatasetCheck, check_dataset, found_copies, lost_queries
 from genreid.data.check_text import as_json, as_text, shown
 from tests.drawn_datasets import Canvas, Shot, draw_folder_tree, draw_market1501
 
@@ -128,6 +129,28 @@ def test_people_in_train_and_test_are_named(tmp_path: Path) -> None:
     assert found.people_in_both == (1, 2)
     assert "identities both in train and in query or gallery" in as_text(found)
     assert "    Ada" in as_text(found)
+
+
+def test_queries_that_lie_in_the_gallery_are_named(tmp_path: Path) -> None:
+    folder = draw_folder_tree(tmp_path, ("Ada", "Bert"))
+    found = check(folder)
+    assert not found.queries_in_gallery
+    query = found.dataset.query[0]
+    shutil.copy(query.path, folder / "gallery" / found.dataset.identity_names[query.pid] / "copy.jpg")
+    found = check(folder)
+    assert found.queries_in_gallery == (query.path,)
+    assert "1 queries that are in the gallery, too, byte for byte:" in as_text(found)
+    assert as_json(found)["queries_in_gallery"] == [str(query.path)]
+
+
+def test_a_copy_of_the_querys_own_camera_does_no_harm(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("query.jpg", "copy.jpg", "other.jpg")]
+    for path, content in zip(paths, (b"one", b"one", b"two"), strict=True):
+        path.write_bytes(content)
+    query = [Sample(paths[0], 1, 1)]
+    for pid, camid, found in ((1, 1, []), (1, 2, [paths[0]]), (2, 2, []), (1, UNKNOWN_CAMID, [paths[0]])):
+        gallery = [Sample(paths[1], pid, camid), Sample(paths[2], 1, 2)]
+        assert found_copies(query, gallery) == found
 
 
 def test_unlabelled_crops_can_train(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Own data: trees, patterns, tables; identities and cameras of any text."""
 
+import logging
 from pathlib import Path
 
 import pytest
 
 from genreid.data import JUNK_PID, UNKNOWN_CAMID, ReaderOptions, load_dataset
+from genreid.data.load import open_dataset
 from tests.drawn_datasets import Canvas, Shot, draw_csv, draw_folder_tree, draw_market1501
 
 PATTERN = ReaderOptions(pattern=r"(?P<identity>[^/]+)/cam(?P<camera>\d+)")
@@ -116,14 +118,63 @@ def test_deep_trees_need_a_pattern(tmp_path: Path) -> None:
     ("pattern", "message"),
     [
         ("(?P<identity>", "is not a regular expression"),
-        (r"(\d+)/", "needs the named group identity"),
-        (r"(?P<identity>\d+)_(?P<cam>\d+)", "needs the named group identity, and camera or none"),
+        (r"(\d+)/", "needs a named group identity, camera, or both"),
+        (r"(?P<identity>\d+)_(?P<cam>\d+)", "needs a named group identity, camera, or both"),
         ("(?P<identity>zebra)", "none of the 1 images .* 'Ada/1.jpg'"),
     ],
 )
 def test_patterns_that_cannot_be_used(tmp_path: Path, pattern: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load_dataset(draw(tmp_path, "Ada/1.jpg"), options=ReaderOptions(pattern=pattern))
+
+
+def test_a_pattern_may_say_the_camera_alone(tmp_path: Path) -> None:
+    root = draw(tmp_path, "day1/north/1.jpg", "day1/south/1.jpg", "day2/north/1.jpg")
+    dataset = load_dataset(root, options=ReaderOptions(pattern=r"(?P<camera>[^/]+)/[^/]+$"))
+    assert [sample.camid for sample in dataset.train] == [1, 2, 1]
+    assert {sample.pid for sample in dataset.train} == {JUNK_PID}
+    assert dict(dataset.camera_names) == {1: "north", 2: "south"}
+
+
+@pytest.mark.parametrize("names", [("cam1", "cam12"), ("Camera 3", "camera-4"), ("CAM_1", "cam2")])
+def test_folders_named_like_cameras_are_cameras(tmp_path: Path, names: tuple[str, str]) -> None:
+    dataset = load_dataset(draw(tmp_path, *(f"{name}/a.jpg" for name in names)))
+    assert len({sample.camid for sample in dataset.train} - {UNKNOWN_CAMID}) == 2
+    assert {sample.pid for sample in dataset.train} == {JUNK_PID}
+    assert any("read as cameras and people are unknown" in note for note in dataset.notes)
+
+
+def test_one_person_among_folders_of_cameras_makes_them_people(tmp_path: Path) -> None:
+    dataset = load_dataset(draw(tmp_path, "cam1/a.jpg", "camilla/a.jpg"))
+    assert dict(dataset.identity_names) == {1: "cam1", 2: "camilla"}
+    assert any("reads it as the camera" in note for note in dataset.notes)
+
+
+def test_data_sets_that_number_people_apart_can_be_told(tmp_path: Path) -> None:
+    whole = load_dataset(draw(tmp_path / "whole", "anna/1.jpg", "bob/1.jpg"))
+    part = load_dataset(draw(tmp_path / "part", "bob/1.jpg"))
+    same = load_dataset(draw(tmp_path / "same", "anna/2.jpg", "bob/3.jpg"))
+    assert whole.numbering == same.numbering != part.numbering
+    cameras = [
+        load_dataset(draw(tmp_path / name, f"bob/cam{name}-1.jpg"), options=PATTERN) for name in ("1", "2")
+    ]
+    assert cameras[0].numbering != cameras[1].numbering
+    assert not load_dataset(draw_market1501(tmp_path / "market")).numbering, "pids of its own"
+
+
+def test_a_command_says_what_it_read_and_what_not(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    draw(
+        tmp_path,
+        "train/Ada/cam1-a.jpg",
+        "train/Ada/left.jpg",
+        "train/Bert/cam2-a.jpg",
+        "query/Ada/cam2-b.jpg",
+    )
+    with caplog.at_level(logging.INFO):
+        open_dataset(tmp_path, None, PATTERN.pattern)
+    assert "(folder): train 2 images, 2 people, 2 cameras, query 1 images, 1 people, 1 cameras" in caplog.text
+    assert "identity and camera by the pattern" in caplog.text
+    assert "1 images are left out, since their names do not fit, such as left.jpg" in caplog.text
 
 
 def test_no_images_at_all(tmp_path: Path) -> None:
@@ -163,12 +214,22 @@ def test_table_as_spreadsheets_write_it(tmp_path: Path, delimiter: str) -> None:
         ),
         (("path,identity", ",Ada"), "line 2: no path"),
         (("path,identity",), "names no image"),
+        (("path,identity,camid", "a.jpg,Ada,1"), "has a column 'camid' and none called 'camera'"),
+        (("path,identity,subset", "a.jpg,Ada,query"), "has a column 'subset' and none called 'split'"),
+        (("path,pid", "a.jpg,7"), "has a column 'pid' and none called 'identity'"),
         (("path,identity", 'a.jpg,"Ada'), "is not a CSV file"),
     ],
 )
 def test_tables_that_cannot_be_used(tmp_path: Path, lines: tuple[str, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load_dataset(write_table(tmp_path, *lines))
+
+
+def test_columns_that_are_not_read_are_named(tmp_path: Path) -> None:
+    lines = ("path,identity,camera,colour,camid", "a.jpg,Ada,1,red,7")
+    dataset = load_dataset(write_table(tmp_path, *lines))
+    assert "columns of people.csv that are not read: colour, camid" in dataset.notes
+    assert dataset.train[0].camid == 1
 
 
 def test_of_several_tables_none_is_taken_in_silence(tmp_path: Path) -> None:

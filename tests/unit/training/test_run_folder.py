@@ -73,6 +73,29 @@ def test_other_settings_are_refused_and_named(tmp_path: Path) -> None:
     assert "another --out" in lines[-1]
 
 
+def test_a_run_of_another_command_is_refused(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    open_run(run, Settings(), {**JOB, "command": "train baseline"})
+    (run / "checkpoints" / "identity" / "00000020").mkdir(parents=True)
+    with pytest.raises(
+        ValueError, match="is a run of `genreid train baseline`, this is `genreid train taudl`"
+    ) as caught:
+        open_run(run, Settings(), {**JOB, "command": "train taudl"})
+    assert "give another --out" in str(caught.value)
+    assert f"name {run} with --init" in str(caught.value)
+    assert read_job(run)["command"] == "train baseline"
+    open_run(run, Settings(), {**JOB, "command": "train baseline"})
+
+
+def test_the_recipe_that_a_run_was_begun_with_is_named(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    open_run(run, Settings(), {**JOB, "recipe": "compact"})
+    (run / "checkpoints" / "identity" / "00000020").mkdir(parents=True)
+    open_run(run, Settings(), {**JOB, "recipe": "paper"})  # the same settings by another name
+    with pytest.raises(ValueError, match=r"begun with other settings \(--recipe compact\)"):
+        open_run(run, replace(Settings(), iterations=31), {**JOB, "recipe": "paper"})
+
+
 def test_before_the_first_checkpoint_settings_may_be_mended(tmp_path: Path) -> None:
     open_run(tmp_path / "run", Settings(), JOB)
     open_run(tmp_path / "run", Settings(), {**JOB, "seed": 1})

@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -24,6 +25,7 @@ OPTIONS = RunOptions(recipe="compact", seed=3, max_minutes=2.0)
 class Asked:
     """Options of a command."""
 
+    command: ClassVar[str] = "train something"
     out: Path
     data: str = "x"
 
