@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+from genreid.cli.arguments import Arguments
 from genreid.data.load import READERS, load_dataset
 from genreid.data.reader_options import Boxes, MsmtTrain, Protocol, ReaderOptions, describe_variants
 
@@ -78,16 +79,14 @@ def _write(text: str) -> None:
 
 def _arguments() -> argparse.ArgumentParser:
     """Return the options of the verb."""
-    parser = argparse.ArgumentParser(
-        prog="genreid data", description="Look at data sets, and make synthetic ones."
-    )
+    parser = Arguments(prog="genreid data", description="Look at data sets, and make synthetic ones.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="check|synthesize")
     _add_check(verbs)
     _add_synthesize(verbs)
     return parser
 
 
-def _add_check(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_check(verbs: "argparse._SubParsersAction[Arguments]") -> None:
     """Add the options of `check`."""
     check = verbs.add_parser(
         "check",
@@ -138,7 +137,7 @@ def _add_check(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
 
 
-def _add_synthesize(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_synthesize(verbs: "argparse._SubParsersAction[Arguments]") -> None:
     """Add the options of `synthesize`."""
     synthesize = verbs.add_parser(
         "synthesize",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from genreid.cli.arguments import Arguments
 from genreid.cli.main import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _arguments() -> argparse.ArgumentParser:
     """Return the options of the verb."""
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="genreid demo",
         description=(
             "Draw the people of two camera networks, A and B, and show what both methods do: CR-GAN takes "

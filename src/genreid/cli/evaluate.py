@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from genreid.cli.arguments import Arguments
 from genreid.features.options import FeatureOptions, add_feature_options, feature_options
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _arguments() -> argparse.ArgumentParser:
     """Return the options of the verb."""
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="genreid evaluate",
         usage=(
             "genreid evaluate RUN --data DIR [--format F] [--rerank] [--json] [FEATURE OPTIONS]\n"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from genreid.cli.arguments import Arguments
 from genreid.features.options import add_feature_options, feature_options
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _arguments() -> argparse.ArgumentParser:
     """Return the options of the verb."""
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="genreid extract",
         description=(
             "Embed the images of one split of a data set with the network of a run; write a safetensors "

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from genreid.cli.arguments import Arguments
 from genreid.cli.main import EXIT_INTERRUPTED
 
 _TAKES = {
@@ -103,7 +104,7 @@ def _check_combination(options: argparse.Namespace) -> None:
 
 def _arguments() -> argparse.ArgumentParser:
     """Return the options of the verb."""
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="genreid generate",
         description=(
             "Make pictures with a trained network. Runs of DG-Net take --grid, --interpolate and --dataset, "

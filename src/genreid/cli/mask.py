@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from genreid.cli.arguments import Arguments
+
 if TYPE_CHECKING:
     from genreid.masks.coverage import ImageCoverage
     from genreid.masks.make import MaskRun
@@ -37,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _arguments() -> argparse.ArgumentParser:
     """Return the options of the verb."""
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="genreid mask",
         description=(
             "Write a person mask for every image of a data set: PNG of one bit a pixel (1 = person) at the "

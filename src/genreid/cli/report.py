@@ -5,6 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from genreid.cli.arguments import Arguments
+
 
 def main(argv: Sequence[str]) -> int:
     """Run `genreid report` and return its exit status, 0.
@@ -27,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _arguments() -> argparse.ArgumentParser:
     """Return the options of the verb."""
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="genreid report",
         description=(
             "Write one HTML page about one or more runs: table, CMC curves, ranked lists, pictures, loss "

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genreid.cli.arguments import Arguments
 from genreid.cli.main import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def _list(argv: Sequence[str]) -> int:
 
 def _list_arguments() -> argparse.ArgumentParser:
     """Return the options of `--list`."""
-    parser = argparse.ArgumentParser(prog="genreid reproduce --list", allow_abbrev=False)
+    parser = Arguments(prog="genreid reproduce --list", allow_abbrev=False)
     parser.add_argument("words", nargs="*", metavar="WORD", help="rows in whose name every WORD stands")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
     parser.add_argument("--json", action="store_true", help="print as JSON, shares as fractions")
