@@ -1,6 +1,7 @@
 """The commit that a file names: the package's, and whether the package was changed since."""
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,14 @@ from genreid.report import provenance
 
 
 @pytest.fixture
-def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A repository with a package, whose module stands for `provenance`."""
     place = tmp_path / "src" / "genreid" / "report" / "provenance.py"
     place.parent.mkdir(parents=True)
     place.write_text("")
     monkeypatch.setattr(provenance, "__file__", str(place))
-    provenance.source_commit.cache_clear()
-    return place
+    yield place
+    provenance.source_commit.cache_clear()  # other tests ask for the true commit
 
 
 def git(root: Path, *words: str) -> str:
@@ -46,9 +47,3 @@ def test_only_the_package_can_be_dirty(tmp_path: Path, module: Path) -> None:
 def test_a_package_without_a_repository(module: Path) -> None:
     assert commit_of(module) == ""
     assert provenance.made_by().keys() == {"genreid"}
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> None:
-    """Other tests ask for the true commit."""
-    provenance.source_commit.cache_clear()
