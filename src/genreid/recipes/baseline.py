@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from genreid.recipes import crgan
+from genreid.recipes import crgan, dgnet
 from genreid.training.configs import BaselineConfig
 from genreid.training.dgnet_config import DgnetConfig
 
@@ -36,10 +36,16 @@ def dgnet_teacher() -> BaselineConfig:
     return DgnetConfig().teacher
 
 
+def dgnet_compact_teacher() -> BaselineConfig:
+    """The teacher of DG-Net's compact recipe: 128x64, EfficientNet-Lite0 from a package, for a CPU."""
+    return dgnet.compact().teacher
+
+
 RECIPES = {
     "crgan_paper": crgan_paper,
     "crgan_frozen_bn": crgan_frozen_bn,
     "dgnet_teacher": dgnet_teacher,
+    "dgnet_compact_teacher": dgnet_compact_teacher,
     "single_gpu": single_gpu,
     "compact": compact,
 }

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from genreid.models.dgnet import AppearanceConfig, DecoderConfig, ScaleDiscriminatorConfig, StructureConfig
-from genreid.recipes import dgnet
+from genreid.recipes import baseline, dgnet
 from genreid.training.config_file import config_from_dict, config_to_dict
 from genreid.training.dgnet_config import AdamConfig, DgnetConfig, DgnetTraining, Ramp, TeachingConfig
 from genreid.training.optimizers import SgdConfig
@@ -123,3 +123,7 @@ def test_compact_goes_through_every_phase() -> None:
     assert config.teacher.image == config.image
     assert config.teacher.backbone == replace(config.appearance.backbone, dropout=0.5, bottleneck=512)
     assert config.appearance == AppearanceConfig(backbone=config.appearance.backbone)
+
+
+def test_the_compact_teacher_fits_the_compact_recipe() -> None:
+    assert baseline.dgnet_compact_teacher() == dgnet.compact().teacher
