@@ -303,6 +303,15 @@ def test_a_test_set_that_was_trained_on_is_named(
         assert (f"of the {split} images of {market}: people ranked here may" in caplog.text) == warned
 
 
+def test_a_run_whose_record_is_damaged_can_be_evaluated(
+    run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    market = draw_market1501(tmp_path / "market", pids=4)
+    (run / "job.json").write_text("{")
+    assert main([str(run), "--data", str(market)]) == 0
+    assert "nobody can tell whether people ranked here were learned" in caplog.text
+
+
 def test_people_of_one_camera_are_no_trial(run: Path, tmp_path: Path) -> None:
     market = draw_market1501(tmp_path / "market", pids=4, cameras=1)
     with pytest.raises(ValueError, match="seen by two cameras"):

@@ -121,7 +121,11 @@ def _with_earlier(run: Path, depth: int = 9) -> Iterator[tuple[Path, Mapping[str
     """Yield what a run remembers, and the runs that it was started from; those that are gone are left out."""
     if depth == 0 or not (run / "job.json").is_file():
         return
-    record = read_job(run)
+    try:
+        record = read_job(run)
+    except ValueError as error:  # the network is there all the same
+        logger.warning("nobody can tell whether people ranked here were learned: %s", error)
+        return
     yield run, record
     for name in _EARLIER:
         if record.get(name):
