@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 import torch
 
+from genreid.models.crgan import Generator
 from genreid.training.checkpoint import checkpoint_folders
+from genreid.training.configs import RendererName
+from genreid.training.crgan_stages import RENDERERS
 from genreid.training.trained_networks import load_reid_network
 from genreid.training.trained_renderer import load_renderer
 from tests.command_line import Answer, genreid
@@ -189,7 +192,7 @@ def test_the_adapted_network_differs_from_the_pretrained_one(whole: Path) -> Non
     adapted, pretrained = (load_reid_network(whole, stage).network for stage in ("adapted", "pretrained"))
     assert not torch.equal(adapted.classifier.weight, pretrained.classifier.weight)
     assert load_reid_network(whole).stage == "adapted"
-    assert load_renderer(whole).name == "crgan"
+    assert isinstance(load_renderer(whole).network, Generator)
 
 
 def test_the_adapted_network_can_be_evaluated(world: World, whole: Path) -> None:
@@ -255,8 +258,8 @@ def short_run(world: World, whole: Path, name: str, *more: str) -> Answer:
     return genreid(*world.words(world.root / name, "--pretrained", str(whole), *more))
 
 
-@pytest.mark.parametrize("renderer", ["crgan", "crgan_single", "cut_paste", "none"])
-def test_every_renderer_takes_stage_one_over(world: World, whole: Path, renderer: str) -> None:
+@pytest.mark.parametrize("renderer", ["crgan", "crgan_single", "cut_paste", "colour", "composite", "none"])
+def test_every_renderer_takes_stage_one_over(world: World, whole: Path, renderer: RendererName) -> None:
     answer = short_run(world, whole, renderer, "--renderer", renderer)
     assert answer.code == 0, answer.err
     run = world.root / renderer
@@ -265,24 +268,25 @@ def test_every_renderer_takes_stage_one_over(world: World, whole: Path, renderer
     for file in ("networks.safetensors", "optimizers.safetensors"):
         copied = (newest(run, "identity") / file).read_bytes()
         assert copied == (newest(whole, "identity") / file).read_bytes()
-    assert load_renderer(run).name == renderer
+    assert type(load_renderer(run).network) is RENDERERS[renderer]
     assert load_reid_network(run).stage == "adapted"
 
 
 def test_renderers_lead_to_different_networks(world: World, whole: Path) -> None:
     weights = {}
-    for renderer in ("crgan", "crgan_single", "cut_paste", "none"):
+    for renderer in RENDERERS:
         run = world.root / renderer
         if not run.exists():
             short_run(world, whole, renderer, "--renderer", renderer)
         weights[(newest(run, "finetuning") / "networks.safetensors").read_bytes()] = renderer
-    assert len(weights) == 4
+    assert len(weights) == len(RENDERERS)
 
 
-def test_no_masks_are_needed_where_none_are_used(world: World, whole: Path) -> None:
-    run = world.root / "maskless"
+@pytest.mark.parametrize("renderer", ["none", "colour"])
+def test_no_masks_are_needed_where_none_are_used(world: World, whole: Path, renderer: str) -> None:
+    run = world.root / f"maskless_{renderer}"
     words = [
-        w for w in world.words(run, "--pretrained", str(whole), "--renderer", "none") if "masks" not in w
+        w for w in world.words(run, "--pretrained", str(whole), "--renderer", renderer) if "masks" not in w
     ]
     assert genreid(*words).code == 0
     assert not (run / "masks").exists()

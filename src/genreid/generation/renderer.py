@@ -142,6 +142,8 @@ class Renderer:
 
     def _masks(self, pictures: Sequence[NDArray[np.uint8]], given: NDArray[np.uint8] | None) -> Tensor:
         """Return the given masks, or masks of pictures, as [N, 1, H, W] of 0/1 on the device."""
+        if given is None and not getattr(self.network, "needs_masks", True):
+            return torch.zeros(len(pictures), 1, *self.size, device=self.compute.device)
         if given is None:
             parser = self.parser or load_blazepose()
             found = parser.parse([Crop(Path(str(n)), pixels) for n, pixels in enumerate(pictures)])

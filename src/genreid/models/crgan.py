@@ -7,7 +7,7 @@ is resolved in docs/methods/crgan.md. Images are [B, 3, H, W] in [-1, 1], masks 
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -121,6 +121,9 @@ class Generator(nn.Module):
         width: Image width in pixels.
     """
 
+    needs_masks: ClassVar[bool] = True
+    is_trained: ClassVar[bool] = True
+
     def __init__(self, config: GeneratorConfig, height: int, width: int) -> None:
         super().__init__()
         base = config.width
@@ -171,41 +174,6 @@ class Generator(nn.Module):
             return identity
         context = self.context_path(pair.target * (1 - pair.target_mask))
         return torch.cat((identity, context), dim=1)
-
-
-class CutAndPaste(nn.Module):
-    """The source person pasted on the target image: the paper's `cut, paste and learn` (spec/cr-gan.md D).
-
-    It has the generator's interface, with X_R = X_T and X_C = 1 - M_S.
-
-    Args:
-        erase_target: Take the target's person out (grey) before pasting.
-    """
-
-    def __init__(self, *, erase_target: bool = False) -> None:
-        super().__init__()
-        self.erase_target = erase_target
-
-    def forward(self, pair: ConditionPair) -> Rendering:
-        """Paste each source person over the target image, or over its background alone with `erase_target`.
-
-        Args:
-            pair: Images and masks, each [B, ., H, W].
-        """
-        paper = pair.target * (1 - pair.target_mask) if self.erase_target else pair.target
-        return compose(pair.source, paper, 1 - pair.source_mask)
-
-
-class Untouched(nn.Module):
-    """Gives the source image back: the control that trains on with real source images."""
-
-    def forward(self, pair: ConditionPair) -> Rendering:
-        """Return X_S as it is, with an empty context mask.
-
-        Args:
-            pair: Images and masks, each [B, ., H, W].
-        """
-        return Rendering(pair.source, torch.zeros_like(pair.source), torch.zeros_like(pair.source_mask))
 
 
 @dataclass(frozen=True, kw_only=True)

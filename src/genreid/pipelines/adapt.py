@@ -30,6 +30,7 @@ from genreid.training.config_file import (
 )
 from genreid.training.configs import AdaptConfig, RendererName
 from genreid.training.crgan_stages import (
+    RENDERERS,
     Domains,
     PairPlan,
     Workbench,
@@ -53,8 +54,6 @@ logger = logging.getLogger(__name__)
 
 ThenName = Literal["none", "cluster", "taudl"]
 """What follows the paper's three stages."""
-GENERATORS = ("crgan", "crgan_single")
-"""Renderers that stage II trains."""
 SHEET_COLUMNS = 12
 """Pairs in the picture of a run's renderings."""
 
@@ -87,7 +86,9 @@ class AdaptJob:
     target_masks: Path | None = None
     """Person masks of the target (default: made into RUN/masks/target)."""
     renderer: RendererName = "crgan"
-    """crgan; crgan_single: without dual condition; cut_paste; none: stage III on real source images."""
+    """crgan; crgan_single: without dual condition. Without a generator, in minutes: composite: the person in
+    the target's colours, on its background; colour: the target's colours alone; cut_paste: pasted as it is;
+    none: stage III on real source images."""
     pretrained: Path | None = None
     """Another run whose stage I (and nothing else) is taken over."""
     parser_model: Path | None = None
@@ -206,9 +207,8 @@ def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, work: Work) -> bool:
         take_over_stage(job.pretrained, job.out, identity, "--pretrained")
     if not run_stage(identity, *work):
         return False
-    needs_camera = (
-        job.renderer in GENERATORS and domains.cameras_known and bench.config.stage2.weights.camera > 0
-    )
+    is_trained = RENDERERS[job.renderer].is_trained
+    needs_camera = is_trained and domains.cameras_known and bench.config.stage2.weights.camera > 0
     camera = camera_stage(bench, domains.target) if needs_camera else None
     if camera is not None and job.pretrained is not None:
         take_over_if_it_fits(job.pretrained, job.out, camera)  # that of another target does not
@@ -218,7 +218,7 @@ def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, work: Work) -> bool:
     # Stage II: G and D_d learn, D_id and D_cam are frozen.
     renderer = make_renderer(job.renderer, bench.config)
     reid = identity.network("identity", ReidNetwork)
-    if job.renderer in GENERATORS:
+    if is_trained:
         cameras = None if camera is None else camera.network("camera", CameraDiscriminator)
         rendering = rendering_stage(bench, domains, reid, cameras)
         if not run_stage(rendering, *work):
@@ -279,7 +279,7 @@ class _Masks(NamedTuple):
 
 def _masks_of(job: AdaptJob, inputs: _Inputs, must_stop: Callable[[], bool] | None = None) -> _Masks | None:
     """Return the masks that were given, or make those that are missing; None: stopped before that."""
-    if job.renderer == "none":
+    if not RENDERERS[job.renderer].needs_masks:
         return _Masks(None, None)
     made = job.out / "masks"
     for out, given, root, samples in (
@@ -301,7 +301,7 @@ def _domains_of(job: AdaptJob, inputs: _Inputs, masks: _Masks, config: AdaptConf
     source = open_image_set(inputs.source_samples, pids, size, inputs.source.root, masks.source, kind)
     target = open_image_set(inputs.target.train, camids, size, inputs.target.root, masks.target, kind)
     known = UNKNOWN_CAMID not in target.classes and len(target.classes) > 1
-    if not known and job.renderer in GENERATORS:
+    if not known and RENDERERS[job.renderer].is_trained:
         logger.warning(
             "%s: %s: the camera loss is off",
             job.target,

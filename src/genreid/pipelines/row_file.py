@@ -34,6 +34,7 @@ from genreid.report.loss_log import read_loss_log
 from genreid.report.provenance import source_commit
 from genreid.training.config_file import config_to_dict
 from genreid.training.configs import AdaptConfig
+from genreid.training.crgan_stages import RENDERERS
 from genreid.training.dgnet_config import DgnetConfig
 from genreid.training.precision import choose_compute
 from genreid.training.run_folder import flatten
@@ -315,7 +316,10 @@ def _data_of(plan: RowPlan) -> dict[str, Any]:
 
 def _renders(row: Row) -> bool:
     """Tell whether person masks play a part in a row."""
-    return any(training.method == "adapt" and training.renderer != "none" for training in row.training.chain)
+    return any(
+        training.method == "adapt" and RENDERERS[training.renderer].needs_masks
+        for training in row.training.chain
+    )
 
 
 def _masks_of(plan: RowPlan) -> dict[str, Any]:

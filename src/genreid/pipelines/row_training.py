@@ -27,10 +27,20 @@ from genreid.pipelines.row_code import mark_run
 from genreid.pipelines.train_baseline import BaselineJob, train_baseline
 from genreid.pipelines.train_dgnet import DgnetJob, train_dgnet
 from genreid.pipelines.train_taudl import TaudlJob, train_taudl
-from genreid.recipes.reproduce import DATA, FORMATS, DataName, Row, Training, recipes_of
+from genreid.recipes.reproduce import (
+    DATA,
+    FORMATS,
+    Changes,
+    DataName,
+    Row,
+    Times,
+    Training,
+    recipes_of,
+)
 from genreid.training.checkpoint import checkpoint_folders
 from genreid.training.config_file import ConfigT, config_from_dict, config_to_dict, merge_mappings
 from genreid.training.configs import AdaptConfig, TaudlConfig
+from genreid.training.crgan_stages import RENDERERS
 from genreid.training.dgnet_config import DgnetConfig
 from genreid.training.loop import Outcome, Session
 from genreid.training.precision import choose_compute
@@ -242,18 +252,20 @@ def _train(plan: RowPlan, training: Training, out: Path, options: RunOptions) ->
     return adapt(_adapt_job(plan, training, start), options, config)
 
 
-def with_changes(config: ConfigT, changes: Mapping[str, bool | float]) -> ConfigT:
+def with_changes(config: ConfigT, changes: Changes) -> ConfigT:
     """Return settings with some of them changed.
 
     Args:
         config: A config.
-        changes: Values by dotted name.
+        changes: Values by dotted name, or by what the value there is multiplied.
 
     Raises:
         ValueError: If there is no such setting, or a value does not fit.
     """
     tree: dict[str, object] = {}
-    for name, value in changes.items():
+    present = flatten(config_to_dict(config))
+    for name, change in changes.items():
+        value = _multiplied(present[name], change) if isinstance(change, Times) else change
         *sections, leaf = name.split(".")
         place = tree
         for section in sections:
@@ -262,6 +274,12 @@ def with_changes(config: ConfigT, changes: Mapping[str, bool | float]) -> Config
             place = below
         place[leaf] = value
     return config_from_dict(type(config), merge_mappings(config_to_dict(config), tree), source="row")
+
+
+def _multiplied(value: object, change: Times) -> float:
+    """Return a number of a config times a factor; a whole number stays one."""
+    assert isinstance(value, int | float)
+    return round(value * change.factor) if isinstance(value, int) else value * change.factor
 
 
 class Finished(NamedTuple):
@@ -318,7 +336,7 @@ def _adapt_job(plan: RowPlan, training: Training, start: Path | None) -> AdaptJo
         renderer=training.renderer,
         pretrained=start,
     )
-    if training.renderer == "none":
+    if not RENDERERS[training.renderer].needs_masks:
         return job
     return replace(job, source_masks=plan.masks_of(source), target_masks=plan.masks_of(target))
 
@@ -328,7 +346,8 @@ def _make_masks(plan: RowPlan, training: Training, session: Session) -> bool:
 
     Masks that were given are taken as they are.
     """
-    if training.method != "adapt" or training.renderer == "none" or plan.job.masks is not None:
+    needs_masks = training.method == "adapt" and RENDERERS[training.renderer].needs_masks
+    if not needs_masks or plan.job.masks is not None:
         return True
     source, target = plan.row.source, plan.row.target
     people = training_people(plan.data[source], source_split(plan.row))

@@ -15,6 +15,7 @@ from genreid.features.halves import Half
 from genreid.features.options import Pooling
 from genreid.recipes import crgan, dgnet
 from genreid.training.configs import AdaptConfig, RendererName
+from genreid.training.crgan_stages import RENDERERS
 from genreid.training.dgnet_config import DgnetConfig
 
 DataName = Literal["market1501", "dukemtmc", "msmt17", "cuhk03"]
@@ -27,6 +28,20 @@ PAPERS_AP = "mAP_trapezoid"
 compute the trapezoid)."""
 
 
+class Times(NamedTuple):
+    """A setting that is a multiple of the recipe's.
+
+    Attributes:
+        factor: By what it is multiplied; a whole number stays one, rounded.
+    """
+
+    factor: float
+
+
+Changes = Mapping[str, bool | float | Times]
+"""Settings that make a variant, by dotted name."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
     """One run folder, which several rows may share."""
@@ -37,7 +52,7 @@ class Training:
     """Which pipeline trains it."""
     renderer: RendererName = "none"
     """`adapt`: what makes stage III's images."""
-    changes: Mapping[str, bool | float] = field(default_factory=dict)
+    changes: Changes = field(default_factory=dict)
     """Settings that make the variant, by dotted name."""
     start: "Training | None" = None
     """Whose network it takes: `adapt` stage I, `taudl` the last network, `dgnet` the teacher."""
@@ -124,11 +139,9 @@ _STAGE_ONE = (*_NETWORK, "stage1_identity.")
 _GENERATOR = ("generator.", "domain.", "camera.", "stage1_camera.", "stage2.")
 
 
-def _adapted(
-    name: str, renderer: RendererName, changes: Mapping[str, bool | float] | None = None
-) -> Training:
+def _adapted(name: str, renderer: RendererName, changes: Changes | None = None) -> Training:
     """Return a training that goes through CR-GAN's stages from a shared stage I."""
-    generator = _GENERATOR if renderer in {"crgan", "crgan_single"} else ()
+    generator = _GENERATOR if RENDERERS[renderer].is_trained else ()
     sections = (*_NETWORK, *generator, "stage3.")
     return Training(
         name=name,
@@ -143,7 +156,10 @@ def _adapted(
 _DIRECT = Training(name="direct", method="baseline", sections=_STAGE_ONE)
 _CRGAN = _adapted("crgan", "crgan")
 _SOURCE = _adapted("source_control", "none")
+_SOURCE_LONG = _adapted("source_long", "none", {"stage3.iterations": Times(10)})
 _CUT_PASTE = _adapted("cut_paste", "cut_paste")
+_COLOUR = _adapted("colour", "colour")
+_COMPOSITE = _adapted("composite", "composite")
 _WITHOUT_DUAL = _adapted("without_dual", "crgan_single", {"generator.dual_condition": False})
 _WITHOUT = {
     loss: _adapted(f"without_{loss}", "crgan", {f"stage2.weights.{loss}": 0.0})
@@ -173,8 +189,8 @@ class _Variant:
 
 
 _LABELS_WITHIN_CAMERAS = "given which target images of one camera show one person"
-_PLAIN = ("direct", "source_control")
-_AVERAGED = ("bn_control", "source_bn_control")
+_PLAIN = ("direct", "source_control", "source_long", "colour", "composite")
+_AVERAGED = ("bn_control", "source_bn_control", "source_long_bn", "colour_bn", "composite_bn")
 _CRGAN_VARIANTS = {
     "direct": _Variant("direct transfer: trained on the source alone", _DIRECT),
     "direct_lmp": _Variant("direct, local max pooling", _DIRECT, ("direct",), pooling="lmp"),
@@ -186,9 +202,40 @@ _CRGAN_VARIANTS = {
     "source_control_lmp": _Variant(
         "source_control, local max pooling", _SOURCE, ("direct_lmp",), pooling="lmp"
     ),
-    "cut_paste": _Variant("source people pasted on target images", _CUT_PASTE, _PLAIN),
+    "source_long": _Variant(
+        "source_control for as many minutes as CR-GAN's stages II and III took", _SOURCE_LONG, ("direct",)
+    ),
+    "source_long_bn": _Variant(
+        "source_long, batch norms averaged on the target", _SOURCE_LONG, ("bn_control",), averaged=True
+    ),
+    "colour": _Variant(
+        "source images in the colours of target images: mean and deviation of each channel",
+        _COLOUR,
+        ("direct", "source_control"),
+    ),
+    "colour_bn": _Variant(
+        "colour, batch norms averaged on the target",
+        _COLOUR,
+        ("bn_control", "source_bn_control"),
+        averaged=True,
+    ),
+    "composite": _Variant(
+        "source people in the target's colours, pasted on target images whose person is painted over",
+        _COMPOSITE,
+        ("direct", "source_control", "colour"),
+    ),
+    "composite_bn": _Variant(
+        "composite, batch norms averaged on the target",
+        _COMPOSITE,
+        ("bn_control", "source_bn_control", "colour_bn"),
+        averaged=True,
+    ),
+    "cut_paste": _Variant("source people pasted on target images", _CUT_PASTE, ("direct", "source_control")),
     "cut_paste_bn": _Variant(
-        "cut_paste, batch norms averaged on the target", _CUT_PASTE, _AVERAGED, averaged=True
+        "cut_paste, batch norms averaged on the target",
+        _CUT_PASTE,
+        ("bn_control", "source_bn_control"),
+        averaged=True,
     ),
     "without_dual": _Variant("CR-GAN without dual condition", _WITHOUT_DUAL, (*_PLAIN, "crgan")),
     "without_dual_lmp": _Variant(
@@ -201,6 +248,12 @@ _CRGAN_VARIANTS = {
         f"without_{loss}": _Variant(f"CR-GAN without {loss} loss", training, (*_PLAIN, "crgan"))
         for loss, training in _WITHOUT.items()
     },
+    "without_identity_bn": _Variant(
+        "CR-GAN without identity loss, batch norms averaged on the target",
+        _WITHOUT["identity"],
+        (*_AVERAGED, "crgan_bn"),
+        averaged=True,
+    ),
     "crgan": _Variant("CR-GAN", _CRGAN, (*_PLAIN, "cut_paste")),
     "crgan_lmp": _Variant(
         "CR-GAN, local max pooling", _CRGAN, ("direct", "direct_lmp", "source_control_lmp"), pooling="lmp"

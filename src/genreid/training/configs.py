@@ -135,5 +135,6 @@ class AdaptConfig:
         return BaselineConfig(image=self.image, backbone=self.backbone, identity=self.stage1_identity)
 
 
-RendererName = Literal["crgan", "crgan_single", "cut_paste", "none"]
-"""What makes stage III's images: the generator, the generator without dual condition, pasting, or nobody."""
+RendererName = Literal["crgan", "crgan_single", "cut_paste", "colour", "composite", "none"]
+"""What makes stage III's images: the generator, the generator without dual condition, pasting, colours moved,
+both with the target's person painted over, or nobody."""

@@ -11,13 +11,12 @@ from genreid.models.backbone import ReidNetwork
 from genreid.models.crgan import (
     CameraDiscriminator,
     ConditionPair,
-    CutAndPaste,
     DomainDiscriminator,
     Generator,
     Rendering,
-    Untouched,
 )
 from genreid.models.folding import fold_batch_norm
+from genreid.models.renderers import ColourTransfer, Composite, CutAndPaste, Untouched
 from genreid.training.camera_step import CameraSetup, camera_step
 from genreid.training.config_file import config_to_dict
 from genreid.training.configs import AdaptConfig, RendererName
@@ -177,18 +176,31 @@ def finetuning_stage(bench: Workbench, domains: Domains, identity: ReidNetwork, 
     )
 
 
+RendererClass = type[Generator | CutAndPaste | ColourTransfer | Composite | Untouched]
+RENDERERS: Mapping[RendererName, RendererClass] = {
+    "crgan": Generator,
+    "crgan_single": Generator,
+    "cut_paste": CutAndPaste,
+    "colour": ColourTransfer,
+    "composite": Composite,
+    "none": Untouched,
+}
+"""What makes stage III's images, by name; each class says what it needs."""
+
+
 def make_renderer(name: RendererName, config: AdaptConfig) -> nn.Module:
     """Make stage III's renderer; a generator comes without its weights.
 
     Args:
-        name: `crgan`, `crgan_single`, `cut_paste` or `none`.
+        name: One of `RENDERERS`.
         config: All settings.
     """
-    if name == "cut_paste":
-        return CutAndPaste(erase_target=config.stage3.erase_target)
-    if name == "none":
-        return Untouched()
-    return Generator(config.generator, *config.image.size)
+    kind = RENDERERS[name]
+    if issubclass(kind, Generator):
+        return kind(config.generator, *config.image.size)
+    if issubclass(kind, CutAndPaste):
+        return kind(erase_target=config.stage3.erase_target)
+    return kind()
 
 
 @torch.no_grad()

@@ -6,10 +6,11 @@ from pathlib import Path
 from torch import nn
 
 from genreid.data.decode import Kind
-from genreid.models.crgan import CutAndPaste, Generator, GeneratorConfig, Untouched
+from genreid.models.crgan import Generator, GeneratorConfig
 from genreid.training.checkpoint import load_newest
 from genreid.training.config_file import read_yaml_mapping
 from genreid.training.configs import AdaptConfig
+from genreid.training.crgan_stages import RENDERERS, make_renderer
 from genreid.training.run_folder import read_job
 from genreid.training.trained_networks import config_of, kind_of, ready, size_of, warn_unless_finished
 
@@ -22,13 +23,11 @@ class LoadedRenderer:
         network: Takes a `ConditionPair`, gives a `Rendering`.
         size: Height and width of the images.
         kind: How they are resized.
-        name: `crgan`, `crgan_single`, `cut_paste` or `none`.
     """
 
     network: nn.Module
     size: tuple[int, int]
     kind: Kind
-    name: str
 
 
 def load_renderer(run: Path) -> LoadedRenderer:
@@ -40,13 +39,14 @@ def load_renderer(run: Path) -> LoadedRenderer:
     Raises:
         ValueError: If the run has no renderer yet.
     """
-    name = str(read_job(run).get("renderer", "crgan"))
-    if name in {"cut_paste", "none"}:
+    name = read_job(run).get("renderer", "crgan")
+    if name not in RENDERERS:
+        msg = f"{run / 'job.json'}: renderer must be one of {', '.join(RENDERERS)}, got {name!r}"
+        raise ValueError(msg)
+    if not RENDERERS[name].is_trained:
         path = run / "config.yaml"
         config = config_of(AdaptConfig(), read_yaml_mapping(path), source=str(path))
-        erase = config.stage3.erase_target
-        network = CutAndPaste(erase_target=erase) if name == "cut_paste" else Untouched()
-        return LoadedRenderer(network, config.image.size, config.image.kind, name)
+        return LoadedRenderer(make_renderer(name, config), config.image.size, config.image.kind)
     checkpoint = load_newest(run / "checkpoints" / "rendering")
     if checkpoint is None:
         msg = f"{run} holds no generator yet; stage II of `genreid adapt --out {run}` makes it"
@@ -55,4 +55,4 @@ def load_renderer(run: Path) -> LoadedRenderer:
     size = size_of(checkpoint)
     generator = Generator(config_of(GeneratorConfig(), checkpoint.state.facts["generator"]), *size)
     generator.load_state_dict(checkpoint.network("generator"))
-    return LoadedRenderer(ready(generator), size, kind_of(checkpoint), name)
+    return LoadedRenderer(ready(generator), size, kind_of(checkpoint))

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from genreid.generation.renderer import Picture, Renderer
-from genreid.models.crgan import CutAndPaste
+from genreid.models.renderers import CutAndPaste
 from genreid.training.precision import Compute
 from tests.drawn_datasets import Canvas, Shot
 

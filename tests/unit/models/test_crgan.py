@@ -12,13 +12,11 @@ from genreid.models.crgan import (
     CameraDiscriminator,
     CameraDiscriminatorConfig,
     ConditionPair,
-    CutAndPaste,
     DomainDiscriminator,
     DomainDiscriminatorConfig,
     Generator,
     GeneratorConfig,
     Rendering,
-    Untouched,
     compose,
     encoder_levels,
 )
@@ -278,36 +276,6 @@ def test_without_dual_condition_the_target_is_not_seen_and_the_unet_stays() -> N
     assert single.identity_path.weight.shape == (4, 3, 4, 4)
     shapes = {name: value.shape for name, value in dual.state_dict().items() if "_path" not in name}
     assert shapes == {name: v.shape for name, v in single.state_dict().items() if "_path" not in name}
-
-
-# Renderers with G's interface
-
-
-@pytest.mark.parametrize("erase", [False, True])
-def test_cut_and_paste_is_the_generators_equation_with_another_residual(erase: bool) -> None:
-    given = pair((16, 8))
-    made = CutAndPaste(erase_target=erase)(given)
-    paper = given.target * (1 - given.target_mask) if erase else given.target
-    expected = given.source_mask * given.source + (1 - given.source_mask) * paper  # spec D
-    torch.testing.assert_close(made.image, expected, rtol=0, atol=1e-15)
-    blend = compose(given.source, paper, 1 - given.source_mask)
-    assert all(torch.equal(a, b) for a, b in zip(made, blend, strict=True))
-    assert not list(CutAndPaste().parameters())
-
-
-def test_cut_and_paste_leaves_the_targets_person_by_default() -> None:
-    given = pair((16, 8))
-    assert torch.equal(CutAndPaste()(given).image, CutAndPaste(erase_target=False)(given).image)
-    assert not torch.equal(CutAndPaste()(given).image, CutAndPaste(erase_target=True)(given).image)
-
-
-def test_untouched_gives_the_source_back() -> None:
-    given = pair((16, 8))
-    made = Untouched()(given)
-    assert torch.equal(made.image, given.source)
-    assert not made.context_mask.any()
-    assert made.context_mask.shape == given.source_mask.shape
-    assert made.residual.shape == given.source.shape
 
 
 # Table 9

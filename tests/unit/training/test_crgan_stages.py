@@ -12,13 +12,12 @@ from genreid.models.crgan import (
     CameraDiscriminator,
     CameraDiscriminatorConfig,
     ConditionPair,
-    CutAndPaste,
     DomainDiscriminatorConfig,
     Generator,
     GeneratorConfig,
     Rendering,
-    Untouched,
 )
+from genreid.models.renderers import ColourTransfer, Composite, CutAndPaste, Untouched
 from genreid.training.camera_step import CameraConfig
 from genreid.training.configs import AdaptConfig, FinetuningConfig, ImageConfig
 from genreid.training.crgan_stages import (
@@ -275,7 +274,14 @@ def test_labels_of_stage_three_are_the_source_persons() -> None:
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("crgan", Generator), ("crgan_single", Generator), ("cut_paste", CutAndPaste), ("none", Untouched)],
+    [
+        ("crgan", Generator),
+        ("crgan_single", Generator),
+        ("cut_paste", CutAndPaste),
+        ("colour", ColourTransfer),
+        ("composite", Composite),
+        ("none", Untouched),
+    ],
 )
 def test_renderers(name: Any, kind: type[nn.Module]) -> None:
     config = replace(CONFIG, stage3=replace(CONFIG.stage3, erase_target=True))

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from genreid.models.backbone import BackboneConfig, build_reid_network
-from genreid.models.crgan import CutAndPaste, Generator, GeneratorConfig, Untouched
+from genreid.models.crgan import Generator, GeneratorConfig
+from genreid.models.renderers import ColourTransfer, Composite, CutAndPaste, Untouched
 from genreid.training.checkpoint import CheckpointState, save_checkpoint
 from genreid.training.config_file import config_to_dict, save_config
 from genreid.training.configs import AdaptConfig, FinetuningConfig, ImageConfig
@@ -77,11 +79,19 @@ def test_cut_and_paste_needs_no_checkpoint(tmp_path: Path, erase: bool) -> None:
     loaded = load_renderer(adapt_run(tmp_path / "run", "cut_paste", erase=erase))
     assert isinstance(loaded.network, CutAndPaste)
     assert loaded.network.erase_target == erase
-    assert (loaded.name, loaded.size) == ("cut_paste", (40, 20))
+    assert loaded.size == (40, 20)
 
 
-def test_the_control_needs_no_checkpoint(tmp_path: Path) -> None:
-    assert isinstance(load_renderer(adapt_run(tmp_path / "run", "none")).network, Untouched)
+@pytest.mark.parametrize(
+    ("name", "kind"), [("none", Untouched), ("colour", ColourTransfer), ("composite", Composite)]
+)
+def test_what_is_not_trained_needs_no_checkpoint(tmp_path: Path, name: str, kind: type[nn.Module]) -> None:
+    assert isinstance(load_renderer(adapt_run(tmp_path / "run", name)).network, kind)
+
+
+def test_a_renderer_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"job\.json: renderer must be one of crgan, .*, got 'cyclegan'"):
+        load_renderer(adapt_run(tmp_path / "run", "cyclegan"))
 
 
 @pytest.mark.parametrize("dual", [True, False])
