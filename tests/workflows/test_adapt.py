@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from genreid.models.crgan import Generator
-from genreid.training.checkpoint import checkpoint_folders
+from genreid.training.checkpoint import checkpoint_folders, load_newest
 from genreid.training.configs import RendererName
 from genreid.training.crgan_stages import RENDERERS
 from genreid.training.trained_networks import load_reid_network
@@ -270,6 +270,22 @@ def test_every_renderer_takes_stage_one_over(world: World, whole: Path, renderer
         assert copied == (newest(whole, "identity") / file).read_bytes()
     assert type(load_renderer(run).network) is RENDERERS[renderer]
     assert load_reid_network(run).stage == "adapted"
+
+
+def test_a_start_from_the_composition_and_an_averaged_generator(world: World, whole: Path) -> None:
+    """Settings beyond the paper go through stages II and III, and the averaged generator is what renders."""
+    words = ("--generator.prior", "composite", "--stage2.average", "0.5", "--stage2.identity_views", "true")
+    answer = short_run(world, whole, "beyond", *words)
+    assert answer.code == 0, answer.err
+    run = world.root / "beyond"
+    networks = load_newest(run / "checkpoints" / "rendering")
+    assert networks is not None
+    averaged, last = (networks.network(name)["heads.weight"] for name in ("average", "generator"))
+    assert averaged.any()
+    assert not torch.equal(averaged, last)
+    renderer = load_renderer(run).network
+    assert isinstance(renderer, Generator)
+    assert torch.equal(renderer.heads.weight, averaged)
 
 
 def test_renderers_lead_to_different_networks(world: World, whole: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from genreid.models.compositing import composite, move_colours, paint_over
 from genreid.models.layers import (
     DownBlock,
     InstanceNorm,
@@ -81,9 +82,18 @@ class GeneratorConfig:
     """False: the generator sees the source image alone (the paper's ablation `w/o dual cond`)."""
     leaky_slope: float = 0.2
     """Slope of the leaky ReLU of pathways and encoder (not stated in the paper)."""
+    prior: Literal["none", "composite"] = "none"
+    """What G starts from: noise, as in the paper, or the composition of the person in the target's colours
+    and the target's background (spec D3), which it then only changes."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        if self.prior == "composite" and not self.dual_condition:
+            msg = (
+                "generator: prior composite shows G the target, which dual_condition false hides "
+                "(--renderer crgan_single does that); set --generator.prior none"
+            )
+            raise ValueError(msg)
         if self.width < 1 or not 0 <= self.leaky_slope < 1:
             msg = f"generator: width >= 1 and leaky_slope in [0, 1), got {self.width}, {self.leaky_slope}"
             raise ValueError(msg)
@@ -129,8 +139,10 @@ class Generator(nn.Module):
         base = config.width
         channels = [base * factor for factor in ENCODER_WIDTHS[: encoder_levels(height, width)]]
         self.slope = config.leaky_slope
+        self.prior = config.prior
+        people = 3 if config.prior == "none" else 4  # with the prior its mask, too: where its edges are
         # without dual condition the identity pathway takes the whole width: the U-Net is the same (spec E22)
-        self.identity_path = SameConv2d(3, base if config.dual_condition else 2 * base, stride=2)
+        self.identity_path = SameConv2d(people, base if config.dual_condition else 2 * base, stride=2)
         self.context_path = SameConv2d(3, base, stride=2) if config.dual_condition else None
         inputs = [2 * base, *channels[:-1]]
         self.encoder = nn.ModuleList(
@@ -146,6 +158,22 @@ class Generator(nn.Module):
         self.last_norm = InstanceNorm(2 * base)
         self.heads = UpsampledConv2d(2 * base, 4)  # residual map (3) and context mask (1) side by side
         initialise(self)
+        if config.prior == "composite":  # no change yet: the first rendering is the composition
+            nn.init.zeros_(self.heads.weight)
+
+    def conditions(self, pair: ConditionPair) -> ConditionPair:
+        """Return what a rendering begins with: the pair as it is, or its parts of the composition (spec D3).
+
+        Args:
+            pair: Images and masks, each [B, ., H, W].
+
+        Returns:
+            With the prior: X_S in the colours of X_T, and X_T whose person is painted over; masks stay.
+        """
+        if self.prior == "none":
+            return pair
+        background = paint_over(pair.target, pair.target_mask)
+        return pair._replace(source=move_colours(pair.source, pair.target), target=background)
 
     def forward(self, pair: ConditionPair) -> Rendering:
         """Render each source person into the context of the target image at the same place of the batch.
@@ -153,6 +181,7 @@ class Generator(nn.Module):
         Args:
             pair: Images and masks, each [B, ., H, W].
         """
+        pair = self.conditions(pair)
         maps = F.leaky_relu(self._dual_path(pair), self.slope, inplace=True)
         half = maps.shape[2:]
         skips: list[Tensor] = []
@@ -165,15 +194,36 @@ class Generator(nn.Module):
             maps = torch.cat((up(maps, skip.shape[2:]), skip), dim=1)
         maps = F.relu(self.last_norm(self.last(maps, half)), inplace=True)
         heads = at_least_float32(self.heads(maps, pair.source.shape[2:]))
+        if self.prior == "composite":
+            return _changed_composition(pair, heads)
         return compose(pair.source, torch.tanh(heads[:, :3]), torch.sigmoid(heads[:, 3:]))
 
     def _dual_path(self, pair: ConditionPair) -> Tensor:
         """Encode the source person and, apart, the target's background X_T * (1 - M_T) (equation 2)."""
-        identity: Tensor = self.identity_path(pair.source)
+        if self.prior == "composite":  # the background is whole: its person has been painted over
+            person, context = torch.cat((pair.source, pair.source_mask), dim=1), pair.target
+        else:
+            person, context = pair.source, pair.target * (1 - pair.target_mask)
+        identity: Tensor = self.identity_path(person)
         if self.context_path is None:
             return identity
-        context = self.context_path(pair.target * (1 - pair.target_mask))
-        return torch.cat((identity, context), dim=1)
+        return torch.cat((identity, self.context_path(context)), dim=1)
+
+
+def _changed_composition(pair: ConditionPair, changes: Tensor) -> Rendering:
+    """Change a composition: X_R is the composition plus three channels, the fourth opens or closes X_C.
+
+    X_C begins at a half on the person: at 0, as its mask says, neither X_R nor X_C would get a gradient
+    there. At the very values where they are clamped both still do.
+
+    Args:
+        pair: The parts of the composition, as `Generator.conditions` gives them.
+        changes: [B, 4, H, W], of any size; zeros: X_G is the composition.
+    """
+    pasted = composite(pair.source, pair.source_mask, pair.target)
+    residual = (pasted + torch.tanh(changes[:, :3])).clamp(-1, 1)
+    context_mask = (1 - 0.5 * pair.source_mask + torch.tanh(changes[:, 3:])).clamp(0, 1)
+    return compose(pair.source, residual, context_mask)
 
 
 @dataclass(frozen=True, kw_only=True)

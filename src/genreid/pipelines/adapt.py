@@ -30,6 +30,7 @@ from genreid.training.config_file import (
 )
 from genreid.training.configs import AdaptConfig, RendererName
 from genreid.training.crgan_stages import (
+    AVERAGE,
     RENDERERS,
     Domains,
     PairPlan,
@@ -223,7 +224,7 @@ def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, work: Work) -> bool:
         rendering = rendering_stage(bench, domains, reid, cameras)
         if not run_stage(rendering, *work):
             return False
-        renderer = rendering.network("generator", Generator)
+        renderer = rendering.network(AVERAGE if bench.config.stage2.average else "generator", Generator)
         _save_pictures(job.out / "images" / "renderings.png", renderer, domains, bench)
 
     # Stage III: D_id learns from renderings made on the fly.

@@ -1,5 +1,6 @@
 """CR-GAN's three stages, each made ready to run: networks, optimisers, batches, step (algorithm 1)."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -93,6 +94,10 @@ def camera_stage(bench: Workbench, target: ImageSet) -> Stage:
     return Stage("camera", config.iterations, step, {"camera": network}, {"camera": setup.optimizer}, facts)
 
 
+AVERAGE = "average"
+"""Name of the averaged generator in stage II's checkpoints: where it is, it renders."""
+
+
 def rendering_stage(
     bench: Workbench, domains: Domains, identity: ReidNetwork, camera: CameraDiscriminator | None
 ) -> Stage:
@@ -117,13 +122,14 @@ def rendering_stage(
     domain = DomainDiscriminator(bench.config.domain)
     bench.compute.place(generator)
     bench.compute.place(domain)
+    average = copy.deepcopy(generator).requires_grad_(requires_grad=False) if config.average else None
     frozen = fold_batch_norm(identity)
     bench.compute.place(frozen)
     if camera is not None:
         bench.compute.place(camera).eval().requires_grad_(requires_grad=False)
     betas = (config.beta1, config.beta2)
     setup = RenderingSetup(
-        RenderingNetworks(generator, domain, frozen, camera),
+        RenderingNetworks(generator, domain, frozen, camera, average),
         RenderingOptimizers(
             make_adam(generator, config.learning_rate, betas), make_adam(domain, config.learning_rate, betas)
         ),
@@ -143,6 +149,8 @@ def rendering_stage(
         "settings": config_to_dict(config),
     }
     networks = {"generator": generator, "domain": domain}
+    if average is not None:
+        networks[AVERAGE] = average
     optimizers = {"generator": setup.optimizers.generator, "domain": setup.optimizers.domain}
     return Stage("rendering", config.iterations, step, networks, optimizers, facts)
 

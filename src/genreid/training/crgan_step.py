@@ -1,7 +1,7 @@
 """One iteration of CR-GAN's stage II (algorithm 1, equations 4-8): update D_d once, then G k times."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import torch
@@ -12,10 +12,11 @@ from genreid.losses.camera import camera_loss
 from genreid.losses.context import ContextTargets, context_loss
 from genreid.losses.identity import identity_loss
 from genreid.models.backbone import ReidNetwork
-from genreid.models.crgan import CameraDiscriminator, ConditionPair, DomainDiscriminator, Rendering
+from genreid.models.crgan import CameraDiscriminator, ConditionPair, DomainDiscriminator, Generator, Rendering
 from genreid.training.optimizers import parameters_of, set_learning_rate
 from genreid.training.precision import Compute
-from genreid.training.schedules import generator_updates, linear_after_half
+from genreid.training.schedules import generator_updates, linear_after_half, ramp
+from genreid.training.views import draw_views, look_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +60,20 @@ class RenderingConfig:
     """The norm of equation 6: mean of squares, or each image's root of it (not stated in the paper)."""
     con_exclude_target_person: bool = False
     """True: the context loss does not ask for pixels of the target's person (weight M_B * (1 - M_T))."""
+    identity_from: float = 0.0
+    """Share of the stage from which the identity loss's weight rises, in a line, to its full value at the
+    end; 0: full from the first iteration, as in the paper."""
+    identity_views: bool = False
+    """True: the identity loss sees a random view of each rendering: scaled, shifted, turned over, a piece cut
+    out (spec D4); the paper: the rendering itself."""
+    average: float = 0.0
+    """Decay of an exponential average of G's weights, which then renders in G's place; 0: G renders."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        if not 0 <= self.identity_from < 1 or not 0 <= self.average < 1:
+            msg = f"stage2: identity_from and average in [0, 1), got {self.identity_from}, {self.average}"
+            raise ValueError(msg)
         if self.iterations < 1 or self.batch < 1 or self.learning_rate <= 0:
             msg = (
                 "stage2: iterations and batch must be >= 1 and learning_rate > 0, got "
@@ -92,12 +104,14 @@ class RenderingNetworks(NamedTuple):
         domain: D_d.
         identity: D_id.
         camera: D_cam; None where the target's cameras are unknown.
+        average: Average of G's weights over the iterations; None: not wanted.
     """
 
-    generator: nn.Module
+    generator: Generator
     domain: DomainDiscriminator
     identity: ReidNetwork
     camera: CameraDiscriminator | None
+    average: Generator | None = None
 
 
 class RenderingOptimizers(NamedTuple):
@@ -144,6 +158,7 @@ def rendering_step(setup: RenderingSetup, batch: RenderingBatch, step: int) -> M
     rate = linear_after_half(step, config.iterations, config.learning_rate)
     set_learning_rate(optimizers.generator, rate)
     set_learning_rate(optimizers.domain, rate)
+    weights = weights_at(config, step)
     terms: dict[str, Tensor] = {}
 
     # Feedforward the mini-batch of pairs to G. Its first update reuses this pass: G does not change before.
@@ -151,7 +166,7 @@ def rendering_step(setup: RenderingSetup, batch: RenderingBatch, step: int) -> M
         rendering: Rendering = networks.generator(batch.pair)
 
     # Update D_d (equation 4), with fresh noise on real and rendered images.
-    if config.weights.adversarial > 0:
+    if weights.adversarial > 0:
         with setup.compute.autocast():
             scores = networks.domain(torch.cat((batch.pair.target, rendering.image.detach())))
         real, fake = scores.chunk(2)
@@ -163,34 +178,69 @@ def rendering_step(setup: RenderingSetup, batch: RenderingBatch, step: int) -> M
         with setup.compute.autocast():
             if update > 0:
                 rendering = networks.generator(batch.pair)
-            losses = generator_losses(setup, batch, rendering)
-        _update(optimizers.generator, weigh(losses, config.weights))
+            losses = generator_losses(setup, batch, rendering, weights)
+        _update(optimizers.generator, weigh(losses, weights))
+        if networks.average is not None:
+            follow(networks.average, networks.generator, config.average)
         terms |= losses
     terms["context_mask"] = rendering.context_mask.detach().mean()
     return {name: term.detach() for name, term in terms.items()}
 
 
-def generator_losses(setup: RenderingSetup, batch: RenderingBatch, rendering: Rendering) -> dict[str, Tensor]:
+def weights_at(config: RenderingConfig, step: int) -> RenderingWeights:
+    """Return the weights of equation 8 at an iteration: a pure function of the step.
+
+    Args:
+        config: Settings.
+        step: t, from 0.
+    """
+    if config.identity_from == 0:
+        return config.weights
+    share = ramp(step, config.iterations, config.identity_from, 1.0)
+    return replace(config.weights, identity=share * config.weights.identity)
+
+
+@torch.no_grad()
+def follow(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """Move an average of a network's weights towards it: average = decay average + (1 - decay) network.
+
+    Args:
+        average: The average, changed in place.
+        network: The network as it is now.
+        decay: In [0, 1).
+    """
+    for mean, now in zip(average.parameters(), network.parameters(), strict=True):
+        mean.lerp_(now, 1 - decay)
+
+
+def generator_losses(
+    setup: RenderingSetup, batch: RenderingBatch, rendering: Rendering, weights: RenderingWeights
+) -> dict[str, Tensor]:
     """Return the terms of equation 8 that have a weight, unweighted, as scalars.
 
     Args:
         setup: Networks and settings.
         batch: The mini-batch that was rendered.
         rendering: What G made of it.
+        weights: The four lambdas of this iteration.
     """
     networks, config, pair = setup.networks, setup.config, batch.pair
     losses: dict[str, Tensor] = {}
-    if config.weights.adversarial > 0:
+    if weights.adversarial > 0:
         losses["adversarial"] = generator_loss(networks.domain(rendering.image))
-    if config.weights.identity > 0:
-        losses["identity"] = identity_loss(networks.identity(rendering.image).logits, batch.source_labels)
-    if config.weights.camera > 0 and networks.camera is not None:
+    if weights.identity > 0:
+        seen = rendering.image
+        if config.identity_views:
+            seen = look_at(seen, draw_views(len(seen), seen.device))
+        losses["identity"] = identity_loss(networks.identity(seen).logits, batch.source_labels)
+    if weights.camera > 0 and networks.camera is not None:
         losses["camera"] = camera_loss(networks.camera(rendering.image), batch.target_cameras)
-    if config.weights.context > 0:
+    if weights.context > 0:
         background = 1 - pair.source_mask
         if config.con_exclude_target_person:
             background = background * (1 - pair.target_mask)
-        targets = ContextTargets(pair.source, pair.target, pair.source_mask, background)
+        wanted = networks.generator.conditions(pair)
+        targets = ContextTargets(wanted.source, wanted.target, pair.source_mask, background)
         losses["context"] = context_loss(rendering.image, targets, config.context_norm)
     return losses
 

@@ -10,7 +10,7 @@ from genreid.models.crgan import Generator, GeneratorConfig
 from genreid.training.checkpoint import load_newest
 from genreid.training.config_file import read_yaml_mapping
 from genreid.training.configs import AdaptConfig
-from genreid.training.crgan_stages import RENDERERS, make_renderer
+from genreid.training.crgan_stages import AVERAGE, RENDERERS, make_renderer
 from genreid.training.run_folder import read_job
 from genreid.training.trained_networks import config_of, kind_of, ready, size_of, warn_unless_finished
 
@@ -54,5 +54,6 @@ def load_renderer(run: Path) -> LoadedRenderer:
     warn_unless_finished(checkpoint)
     size = size_of(checkpoint)
     generator = Generator(config_of(GeneratorConfig(), checkpoint.state.facts["generator"]), *size)
-    generator.load_state_dict(checkpoint.network("generator"))
+    averaged = bool(checkpoint.state.facts["settings"].get("average"))
+    generator.load_state_dict(checkpoint.network(AVERAGE if averaged else "generator"))
     return LoadedRenderer(ready(generator), size, kind_of(checkpoint))

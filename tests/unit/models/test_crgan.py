@@ -20,7 +20,9 @@ from genreid.models.crgan import (
     compose,
     encoder_levels,
 )
+from genreid.models.renderers import Composite
 from tests.drawn_tensors import fill, normal, pair, weights_of
+from tests.oracles import compositing_oracle as compositing
 from tests.oracles import crgan_oracle as oracle
 
 Size = tuple[int, int]
@@ -276,6 +278,52 @@ def test_without_dual_condition_the_target_is_not_seen_and_the_unet_stays() -> N
     assert single.identity_path.weight.shape == (4, 3, 4, 4)
     shapes = {name: value.shape for name, value in dual.state_dict().items() if "_path" not in name}
     assert shapes == {name: v.shape for name, v in single.state_dict().items() if "_path" not in name}
+
+
+# The start from a composition (spec D3)
+
+
+def prior(size: Size = (40, 20)) -> Generator:
+    return Generator(GeneratorConfig(width=2, prior="composite"), *size).double()
+
+
+def test_with_the_prior_the_first_rendering_is_the_composition() -> None:
+    given = pair((40, 20))
+    made = prior()(given)
+    torch.testing.assert_close(made.image, Composite()(given).image, rtol=0, atol=1e-12)
+    assert torch.equal(made.context_mask, 1 - 0.5 * given.source_mask)
+
+
+def test_with_the_prior_every_output_is_the_oracles() -> None:
+    """X_R = clamp(composition + tanh), X_C = clamp(1 - M_S / 2 + tanh), between the moved X_S and X_R."""
+    given, generator = pair((40, 20)), prior()
+    fill(generator, "generator")
+    seen: list[Tensor] = []
+    generator.heads.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
+    made = generator(given)
+    person = compositing.moved_colours(given.source, given.target)
+    background = compositing.painted_over(given.target, given.target_mask)
+    pasted = given.source_mask * person + (1 - given.source_mask) * background
+    residual = (pasted + seen[0][:, :3].tanh()).clamp(-1, 1)
+    context_mask = (1 - 0.5 * given.source_mask + seen[0][:, 3:].tanh()).clamp(0, 1)
+    torch.testing.assert_close(made.residual, residual, rtol=0, atol=1e-10)
+    torch.testing.assert_close(made.context_mask, context_mask, rtol=0, atol=1e-10)
+    expected = residual * context_mask + person * (1 - context_mask)
+    torch.testing.assert_close(made.image, expected, rtol=0, atol=1e-10)
+
+
+def test_with_the_prior_person_and_background_learn_from_the_first_step() -> None:
+    given, generator = pair((40, 20)), prior()
+    for part in (given.source_mask, 1 - given.source_mask):
+        generator.zero_grad()
+        torch.autograd.backward(((generator(given).image - 0.1) * part).square().sum())
+        assert generator.heads.weight.grad is not None
+        assert generator.heads.weight.grad[:3].abs().max() > 0
+
+
+def test_a_prior_needs_the_target() -> None:
+    with pytest.raises(ValueError, match=r"prior composite shows G the target.*--generator\.prior none"):
+        GeneratorConfig(prior="composite", dual_condition=False)
 
 
 # Table 9

@@ -1,5 +1,6 @@
 """An iteration of stage II: every weight after it against the literal algorithm, and who learns from what."""
 
+import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -9,15 +10,19 @@ import torch
 from torch import Tensor, nn
 
 from genreid.models.crgan import Rendering
+from genreid.models.renderers import Composite
 from genreid.training.crgan_step import (
     RenderingConfig,
+    RenderingNetworks,
     RenderingSetup,
     RenderingWeights,
     generator_losses,
     rendering_step,
     weigh,
+    weights_at,
 )
 from genreid.training.precision import Compute
+from genreid.training.views import draw_views, look_at
 from tests.drawn_tensors import weights_of
 from tests.oracles import crgan_oracle as oracle
 from tests.tiny_stage_two import Tiny, make_batch, make_setup
@@ -88,7 +93,7 @@ def gradients(setup: RenderingSetup, term: str) -> dict[str, float]:
     for parameter in networks.domain.parameters():
         parameter.grad = None
     batch = make_batch()
-    losses = generator_losses(setup, batch, networks.generator(batch.pair))
+    losses = generator_losses(setup, batch, networks.generator(batch.pair), setup.config.weights)
     optimizer = setup.optimizers.generator
     optimizer.zero_grad()
     inputs = [p for group in optimizer.param_groups for p in group["params"]]
@@ -101,6 +106,10 @@ def gradients(setup: RenderingSetup, term: str) -> dict[str, float]:
 def test_every_loss_reaches_every_weight_of_the_generator(term: str) -> None:
     reached = gradients(make_setup(), term)
     assert all(value > 0 for value in reached.values()), reached
+
+
+def present(networks: RenderingNetworks) -> dict[str, nn.Module]:
+    return {name: network for name, network in networks._asdict().items() if network is not None}
 
 
 def snapshot(network: nn.Module | None) -> dict[str, Tensor]:
@@ -144,11 +153,11 @@ def test_both_learning_rates_follow_the_step(step: int, share: float) -> None:
 def test_each_update_changes_its_own_network_only() -> None:
     setup = make_setup()
     networks = setup.networks
-    before = {name: snapshot(network) for name, network in networks._asdict().items()}
+    before = {name: snapshot(network) for name, network in present(networks).items()}
     seen: dict[str, set[str]] = {}
 
     def note(*_arguments: Any) -> None:
-        seen.update({n: changed(network, before[n]) for n, network in networks._asdict().items()})
+        seen.update({n: changed(network, before[n]) for n, network in present(networks).items()})
 
     handle = setup.optimizers.domain.register_step_post_hook(note)
     rendering_step(setup, make_batch(), 3)
@@ -183,7 +192,9 @@ def test_frozen_networks_get_no_gradient_but_pass_it_on() -> None:
         assert all(parameter.grad is None for parameter in frozen.parameters())
         assert not any(module.training for module in frozen.modules())
     image = make_batch().pair.source.clone().requires_grad_()
-    losses = generator_losses(setup, make_batch(), Rendering(image, image, image[:, :1]))
+    losses = generator_losses(
+        setup, make_batch(), Rendering(image, image, image[:, :1]), setup.config.weights
+    )
     for name in ("identity", "camera"):
         (gradient,) = torch.autograd.grad(losses[name], image, retain_graph=True)
         assert gradient.abs().max() > 0, name
@@ -245,7 +256,7 @@ def test_a_loss_of_weight_zero_is_left_out(left_out: str) -> None:
     config = replace(setup.config, weights=RenderingWeights(**{left_out: 0.0}))
     before = snapshot(setup.networks.domain)
     calls: list[str] = []
-    for name, network in setup.networks._asdict().items():
+    for name, network in present(setup.networks).items():
         network.register_forward_hook(lambda *_arguments, n=name: calls.append(n))
     terms = rendering_step(replace(setup, config=config), make_batch(), 0)
     gone = {"adversarial", "domain"} if left_out == "adversarial" else {left_out}
@@ -264,7 +275,7 @@ def losses_with(**changes: Any) -> dict[str, Tensor]:
     setup = make_setup()
     setup = replace(setup, config=replace(setup.config, **changes))
     batch = make_batch()
-    return generator_losses(setup, batch, setup.networks.generator(batch.pair))
+    return generator_losses(setup, batch, setup.networks.generator(batch.pair), setup.config.weights)
 
 
 def context_oracle(*, exclude: bool = False, norm: str = "mse") -> float:
@@ -289,13 +300,13 @@ def test_labels_and_cameras_are_not_mixed_up() -> None:
     """L_id asks for the source's person, L_cam for the target's camera."""
     setup, batch = make_setup(), make_batch()
     rendering = setup.networks.generator(batch.pair)
-    first = generator_losses(setup, batch, rendering)
+    first = generator_losses(setup, batch, rendering, setup.config.weights)
     other_people = batch._replace(source_labels=(batch.source_labels + 1) % 5)
-    second = generator_losses(setup, other_people, rendering)
+    second = generator_losses(setup, other_people, rendering, setup.config.weights)
     assert not torch.equal(first["identity"], second["identity"])
     assert torch.equal(first["camera"], second["camera"])
     other_cameras = batch._replace(target_cameras=(batch.target_cameras + 1) % 3)
-    third = generator_losses(setup, other_cameras, rendering)
+    third = generator_losses(setup, other_cameras, rendering, setup.config.weights)
     assert torch.equal(first["identity"], third["identity"])
     assert not torch.equal(first["camera"], third["camera"])
 
@@ -341,3 +352,63 @@ def test_impossible_weights_are_refused(wrong: tuple[float, float, float, float]
     adversarial, identity, camera, context = wrong
     with pytest.raises(ValueError, match=r"stage2\.weights"):
         RenderingWeights(adversarial=adversarial, identity=identity, camera=camera, context=context)
+
+
+# Settings that are not the paper's
+
+
+def test_the_weight_of_the_identity_loss_may_rise_late() -> None:
+    config = RenderingConfig(iterations=10, identity_from=0.6, weights=RenderingWeights(identity=0.8))
+    rising = [weights_at(config, step).identity for step in range(10)]
+    assert rising == pytest.approx([0, 0, 0, 0, 0, 0, 0, 0.2, 0.4, 0.6])
+    assert replace(weights_at(config, 7), identity=0.8) == config.weights
+    constant = replace(config, identity_from=0.0)
+    assert all(weights_at(constant, step) == config.weights for step in range(10))
+
+
+def test_before_its_weight_rises_the_identity_loss_is_not_computed() -> None:
+    setup = make_setup(Tiny(RenderingConfig(iterations=4, identity_from=0.5)))
+    present = ["identity" in rendering_step(setup, make_batch(step), step) for step in range(4)]
+    assert present == [False, False, False, True]
+
+
+def test_the_average_follows_the_generator() -> None:
+    setup = make_setup(Tiny(RenderingConfig(iterations=4, average=0.9)))
+    expected = {name: value.detach().clone() for name, value in setup.networks.generator.named_parameters()}
+    average = copy.deepcopy(setup.networks.generator)
+    setup = replace(setup, networks=setup.networks._replace(average=average))
+    for step in range(2):  # k = 1: one update of G an iteration
+        rendering_step(setup, make_batch(step), step)
+        for name, value in setup.networks.generator.named_parameters():
+            expected[name] = 0.9 * expected[name] + 0.1 * value.detach()
+    for name, value in average.named_parameters():
+        torch.testing.assert_close(value.detach(), expected[name], rtol=1e-9, atol=1e-12)
+
+
+def test_the_identity_loss_sees_views() -> None:
+    """The loss is that of the view which the step's seed gives, and its gradient reaches the rendering."""
+    setup, batch = make_setup(), make_batch()
+    setup = replace(setup, config=replace(setup.config, identity_views=True))
+    rendering = setup.networks.generator(batch.pair)
+    torch.manual_seed(5)
+    loss = generator_losses(setup, batch, rendering, RenderingWeights(adversarial=0))["identity"]
+    torch.manual_seed(5)
+    seen = look_at(rendering.image, draw_views(len(rendering.image), torch.device("cpu")))
+    logits = setup.networks.identity(seen).logits
+    assert loss.item() == pytest.approx(nn.functional.cross_entropy(logits, batch.source_labels).item())
+    assert torch.autograd.grad(loss, rendering.image)[0].abs().sum() > 0
+
+
+def test_with_the_prior_the_context_loss_asks_for_the_composition() -> None:
+    setup, batch = make_setup(), make_batch()
+    setup.networks.generator.prior = "composite"  # only what the loss asks of it is looked at
+    image = Composite()(batch.pair).image
+    made = Rendering(image, image, image[:, :1])
+    losses = generator_losses(setup, batch, made, RenderingWeights(adversarial=0, identity=0, camera=0))
+    assert losses["context"].item() == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("changes", [{"identity_from": 1.0}, {"average": 1.0}, {"average": -0.1}])
+def test_settings_out_of_range(changes: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"identity_from and average in \[0, 1\), got"):
+        RenderingConfig(**changes)  # type: ignore[arg-type]
