@@ -288,6 +288,16 @@ def test_a_start_from_the_composition_and_an_averaged_generator(world: World, wh
     assert torch.equal(renderer.heads.weight, averaged)
 
 
+def test_the_quick_recipe_composes(world: World) -> None:
+    """It trains no generator unless --renderer says so; the run remembers what was chosen."""
+    for name, more, renderer in (("quick", (), "composite"), ("slow", ("--renderer", "none"), "none")):
+        answer = genreid(*world.words(world.root / name, "--recipe", "quick", *more))
+        assert answer.code == 0, answer.err
+        job = json.loads((world.root / name / "job.json").read_text(encoding="utf-8"))
+        assert job["renderer"] == renderer
+        assert {line["stage"] for line in metrics(world.root / name)} == {"identity", "finetuning"}
+
+
 def test_renderers_lead_to_different_networks(world: World, whole: Path) -> None:
     weights = {}
     for renderer in RENDERERS:

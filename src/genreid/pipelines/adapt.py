@@ -21,6 +21,7 @@ from genreid.models.crgan import CameraDiscriminator, Generator
 from genreid.pipelines.target_images import OwnImages, pids_of
 from genreid.pipelines.train_cluster import run_cluster
 from genreid.pipelines.train_taudl import run_taudl
+from genreid.recipes.crgan import RENDERER_OF_RECIPE
 from genreid.training.cluster_stage import ClusterBench
 from genreid.training.config_file import (
     config_from_dict,
@@ -86,10 +87,10 @@ class AdaptJob:
     """Person masks of the source (default: made into RUN/masks/source)."""
     target_masks: Path | None = None
     """Person masks of the target (default: made into RUN/masks/target)."""
-    renderer: RendererName = "crgan"
-    """crgan; crgan_single: without dual condition. Without a generator, in minutes: composite: the person in
-    the target's colours, on its background; colour: the target's colours alone; cut_paste: pasted as it is;
-    none: stage III on real source images."""
+    renderer: RendererName | None = None
+    """What makes stage III's images (default: composite with --recipe quick, else crgan). crgan; crgan_single:
+    without dual condition. Without a generator, in minutes: composite: the person in the target's colours, on
+    its background; colour: the target's colours alone; cut_paste: pasted as it is; none: source images."""
     pretrained: Path | None = None
     """Another run whose stage I (and nothing else) is taken over."""
     parser_model: Path | None = None
@@ -99,6 +100,21 @@ class AdaptJob:
     camera show one person, and so is not label-free; none: the paper's three."""
     diagnose: bool = False
     """--then cluster: say how pure the clusters are; not to be used for choosing anything."""
+
+    @property
+    def renderer_name(self) -> RendererName:
+        """What makes stage III's images."""
+        return self.renderer or "crgan"
+
+    @property
+    def needs_masks(self) -> bool:
+        """Whether its renderer looks at person masks."""
+        return RENDERERS[self.renderer_name].needs_masks
+
+    @property
+    def trains_renderer(self) -> bool:
+        """Whether its renderer is trained, in stage II."""
+        return RENDERERS[self.renderer_name].is_trained
 
     def __post_init__(self) -> None:
         """Refuse what would do nothing."""
@@ -144,7 +160,8 @@ def adapt(job: AdaptJob, options: RunOptions, config: AdaptConfig) -> Outcome:
     Raises:
         ValueError: If the folders, masks or settings do not fit together.
     """
-    config = replace(config, generator=replace(config.generator, dual_condition=_dual(job.renderer, config)))
+    job = replace(job, renderer=job.renderer or RENDERER_OF_RECIPE.get(options.recipe, "crgan"))
+    config = replace(config, generator=replace(config.generator, dual_condition=_dual(job, config)))
     compute = choose_compute(options.device, options.precision)
     inputs = _read_inputs(job, options.holdout)
     with work_on(job, options, config, compute) as work:
@@ -208,8 +225,7 @@ def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, work: Work) -> bool:
         take_over_stage(job.pretrained, job.out, identity, "--pretrained")
     if not run_stage(identity, *work):
         return False
-    is_trained = RENDERERS[job.renderer].is_trained
-    needs_camera = is_trained and domains.cameras_known and bench.config.stage2.weights.camera > 0
+    needs_camera = job.trains_renderer and domains.cameras_known and bench.config.stage2.weights.camera > 0
     camera = camera_stage(bench, domains.target) if needs_camera else None
     if camera is not None and job.pretrained is not None:
         take_over_if_it_fits(job.pretrained, job.out, camera)  # that of another target does not
@@ -217,9 +233,9 @@ def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, work: Work) -> bool:
         return False
 
     # Stage II: G and D_d learn, D_id and D_cam are frozen.
-    renderer = make_renderer(job.renderer, bench.config)
+    renderer = make_renderer(job.renderer_name, bench.config)
     reid = identity.network("identity", ReidNetwork)
-    if is_trained:
+    if job.trains_renderer:
         cameras = None if camera is None else camera.network("camera", CameraDiscriminator)
         rendering = rendering_stage(bench, domains, reid, cameras)
         if not run_stage(rendering, *work):
@@ -280,7 +296,7 @@ class _Masks(NamedTuple):
 
 def _masks_of(job: AdaptJob, inputs: _Inputs, must_stop: Callable[[], bool] | None = None) -> _Masks | None:
     """Return the masks that were given, or make those that are missing; None: stopped before that."""
-    if not RENDERERS[job.renderer].needs_masks:
+    if not job.needs_masks:
         return _Masks(None, None)
     made = job.out / "masks"
     for out, given, root, samples in (
@@ -302,7 +318,7 @@ def _domains_of(job: AdaptJob, inputs: _Inputs, masks: _Masks, config: AdaptConf
     source = open_image_set(inputs.source_samples, pids, size, inputs.source.root, masks.source, kind)
     target = open_image_set(inputs.target.train, camids, size, inputs.target.root, masks.target, kind)
     known = UNKNOWN_CAMID not in target.classes and len(target.classes) > 1
-    if not known and RENDERERS[job.renderer].is_trained:
+    if not known and job.trains_renderer:
         logger.warning(
             "%s: %s: the camera loss is off",
             job.target,
@@ -322,6 +338,6 @@ def _save_pictures(path: Path, renderer: nn.Module, domains: Domains, bench: Wor
     save_sheet(path, rendering_sheet(pair, render(renderer.eval(), pair, bench.compute)))
 
 
-def _dual(renderer: RendererName, config: AdaptConfig) -> bool:
+def _dual(job: AdaptJob, config: AdaptConfig) -> bool:
     """Tell whether the generator sees the target: `crgan_single` switches that off."""
-    return renderer != "crgan_single" and config.generator.dual_condition
+    return job.renderer != "crgan_single" and config.generator.dual_condition

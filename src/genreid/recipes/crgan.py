@@ -1,12 +1,13 @@
 """Recipes of `genreid adapt`: CR-GAN at the paper's size, shortened for one GPU, and small for a CPU."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from genreid.models.backbone import BackboneConfig
 from genreid.models.crgan import CameraDiscriminatorConfig, DomainDiscriminatorConfig, GeneratorConfig
 from genreid.recipes import cluster, taudl
 from genreid.training.camera_step import CameraConfig
-from genreid.training.configs import AdaptConfig, FinetuningConfig, ImageConfig
+from genreid.training.configs import AdaptConfig, FinetuningConfig, ImageConfig, RendererName
 from genreid.training.crgan_step import RenderingConfig, RenderingWeights
 from genreid.training.identity_step import IdentityConfig
 from genreid.training.optimizers import SgdConfig
@@ -69,5 +70,12 @@ def compact() -> AdaptConfig:
     )
 
 
-RECIPES = {"paper": paper, "single_gpu": single_gpu, "compact": compact}
+def quick() -> AdaptConfig:
+    """`compact` for a renderer that needs no training: people composed with target images, in minutes."""
+    return compact()
+
+
+RECIPES = {"paper": paper, "single_gpu": single_gpu, "compact": compact, "quick": quick}
 """Every recipe of `genreid adapt` by name."""
+RENDERER_OF_RECIPE: Mapping[str, RendererName] = {"quick": "composite"}
+"""What makes stage III's images where `--renderer` does not say it; of all others: crgan."""
