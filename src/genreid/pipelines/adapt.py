@@ -88,7 +88,7 @@ class AdaptJob:
     target_masks: Path | None = None
     """Person masks of the target (default: made into RUN/masks/target)."""
     renderer: RendererName | None = None
-    """What makes stage III's images (default: composite with --recipe quick, else crgan). crgan; crgan_single:
+    """What makes stage III's images (default: crgan; with --recipe quick composite). crgan; crgan_single:
     without dual condition. Without a generator, in minutes: composite: the person in the target's colours, on
     its background; colour: the target's colours alone; cut_paste: pasted as it is; none: source images."""
     pretrained: Path | None = None
