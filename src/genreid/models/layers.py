@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from genreid.models.strided import PointConv2d
+
 KERNEL = 4
 """Every spatial convolution of CR-GAN's generator and discriminators is 4x4 (tables 8-10)."""
 
@@ -161,7 +163,7 @@ class DownBlock(nn.Module):
         super().__init__()
         self.first = SameConv2d(in_channels, out_channels, stride=2)
         self.second = SameConv2d(out_channels, out_channels) if convs == 2 else None
-        self.shortcut = SameConv2d(in_channels, out_channels, kernel=1, stride=2)
+        self.shortcut = PointConv2d(in_channels, out_channels, 1, stride=2)
         self.slope = slope
 
     def forward(self, maps: Tensor) -> Tensor:
