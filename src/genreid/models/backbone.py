@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genreid.models.pretrained import architecture, load_backbone_weights
-from genreid.models.strided import slice_before_strides
+from genreid.models.strided import mend_strides
 
 _PROBE_SIZE = 128
 _LITE_PREFIX = "tf_efficientnet_lite"
@@ -224,7 +224,7 @@ def build_backbone(config: BackboneConfig) -> nn.Module:
 
     backbone = _create_backbone(config.name)
     use_float32_for_depthwise(backbone)
-    slice_before_strides(backbone)
+    mend_strides(backbone)
     load_backbone_weights(backbone, config.name, config.weights)
     if config.last_stride == 1:
         _set_last_stride_to_one(backbone, config.name)

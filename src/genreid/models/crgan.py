@@ -24,6 +24,7 @@ from genreid.models.layers import (
     at_least_float32,
     initialise,
 )
+from genreid.models.strided import StridedConv2d
 
 ENCODER_WIDTHS = (2, 4, 8, 8, 8, 8)
 """Channels of the U-Net's levels over the pathways' width 64 (table 8: 128, 256, 512, 512, 512, 512)."""
@@ -259,7 +260,7 @@ class DomainDiscriminator(nn.Module):
         strides = [2, 2, 1, 1]
         inputs = [3, *widths[:-1]]
         self.hidden = nn.ModuleList(
-            nn.Conv2d(i, o, 4, stride, padding=2)
+            StridedConv2d(i, o, 4, stride, padding=2)
             for i, o, stride in zip(inputs, widths, strides, strict=True)
         )
         self.norms = nn.ModuleList(InstanceNorm(width) for width in widths[1:])
@@ -322,7 +323,7 @@ class CameraDiscriminator(nn.Module):
         widths = [config.width * factor for factor in (1, 2, 4, 8)]
         inputs = [3, *widths[:-1]]
         self.hidden = nn.ModuleList(
-            nn.Conv2d(i, o, 4, 2, padding=1, bias=i == 3) for i, o in zip(inputs, widths, strict=True)
+            StridedConv2d(i, o, 4, 2, padding=1, bias=i == 3) for i, o in zip(inputs, widths, strict=True)
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths[1:])
         self.classify = nn.Conv2d(widths[-1], num_cameras, 1)

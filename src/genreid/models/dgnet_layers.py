@@ -11,6 +11,7 @@ from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
 from genreid.models.layers import at_least_float32
+from genreid.models.strided import strided_conv2d
 
 SLOPE = 0.2
 """Negative slope of every leaky ReLU (paper, appendix A)."""
@@ -76,9 +77,8 @@ class ReflectConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (the name of torch)
         """Convolve `input` [B,C_in,H,W]."""
-        return F.conv2d(
-            reflect_pad(input, self.margin), self.weight, self.bias, self.stride, dilation=self.dilation
-        )
+        padded = reflect_pad(input, self.margin)
+        return strided_conv2d(padded, self.weight, self.bias, self.stride, dilation=self.dilation)
 
 
 class _Modulation(torch.autograd.Function):

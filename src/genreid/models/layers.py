@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from genreid.models.strided import PointConv2d
+from genreid.models.strided import PointConv2d, strided_conv2d
 
 KERNEL = 4
 """Every spatial convolution of CR-GAN's generator and discriminators is 4x4 (tables 8-10)."""
@@ -54,8 +54,9 @@ class SameConv2d(nn.Conv2d):
         top, bottom = same_padding(input.shape[2], kernel, stride)
         left, right = same_padding(input.shape[3], kernel, stride)
         if top == bottom and left == right:  # the backend pads by itself, without a copy
-            return F.conv2d(input, self.weight, self.bias, stride, (top, left))
-        return F.conv2d(F.pad(input, (left, right, top, bottom)), self.weight, self.bias, stride)
+            return strided_conv2d(input, self.weight, self.bias, (stride, stride), (top, left))
+        padded = F.pad(input, (left, right, top, bottom))
+        return strided_conv2d(padded, self.weight, self.bias, (stride, stride))
 
 
 class UpsampledConv2d(SameConv2d):

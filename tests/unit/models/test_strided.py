@@ -1,4 +1,4 @@
-"""1x1 convolutions with a stride are sliced first, since oneDNN corrupts memory there; the sums stay."""
+"""Convolutions with a stride are kept from two faults of oneDNN; the sums stay."""
 
 import os
 import subprocess
@@ -10,7 +10,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from genreid.models.backbone import BackboneConfig, build_backbone
-from genreid.models.strided import PointConv2d, slice_before_strides
+from genreid.models.dgnet_layers import ReflectConv2d
+from genreid.models.layers import SameConv2d
+from genreid.models.strided import PointConv2d, StridedConv2d, mend_strides
 from tests.drawn_tensors import normal
 from tests.guards.tree import ROOT
 
@@ -45,6 +47,50 @@ def test_sums_and_gradients_are_those_of_the_plain_convolution(
     torch.testing.assert_close(found, expected)
 
 
+WIDTH_ONE = [  # kernel, padding, map: the output is one pixel wide
+    (3, 1, (3, 2)),
+    (3, 1, (16, 2)),
+    (3, 1, (2, 1)),
+    (4, 1, (5, 3)),
+    (4, 2, (1, 1)),
+    (5, 2, (4, 2)),
+    (7, 3, (1, 1)),
+]
+
+
+@pytest.mark.parametrize(("kernel", "padding", "size"), WIDTH_ONE)
+def test_narrow_maps_come_out_right_in_bfloat16(kernel: int, padding: int, size: tuple[int, int]) -> None:
+    """On a CPU with bfloat16 units the plain convolution gives what stood in memory, forward or backward."""
+    conv = StridedConv2d(192, 96, kernel, 2, padding, bias=False)
+    maps = normal("maps", 8, 192, *size).float().contiguous(memory_format=torch.channels_last)
+    parts = (maps.requires_grad_(), conv.weight)
+    exact = F.conv2d(maps, conv.weight, None, 2, padding)
+    weights = normal("weights", *exact.shape).float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        made = conv(maps)
+    assert made.dtype == torch.bfloat16
+    found, expected = (torch.autograd.grad((out.float() * weights).sum(), parts) for out in (made, exact))
+    for ours, wanted in ((made, exact), *zip(found, expected, strict=True)):
+        assert (ours.float() - wanted).abs().max() < 0.02 * wanted.abs().max()
+
+
+@pytest.mark.parametrize("conv", [SameConv2d(192, 96, stride=2), ReflectConv2d(192, 96, stride=2)])
+def test_own_convolutions_come_out_right_in_bfloat16(conv: nn.Conv2d) -> None:
+    for size in ((4, 2), (2, 1), (3, 2), (1, 1)):
+        maps = normal("maps", 8, 192, *size).float().contiguous(memory_format=torch.channels_last)
+        exact = conv(maps)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            made = conv(maps)
+        assert (made.float() - exact).abs().max() < 0.02 * exact.abs().max()
+
+
+def test_other_maps_stay_bfloat16() -> None:
+    conv = StridedConv2d(4, 4, 3, 2, 1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert conv(torch.ones(1, 4, 8, 4)).dtype == torch.bfloat16
+    assert conv(torch.ones(1, 4, 3, 2)).dtype == torch.float32
+
+
 def test_only_what_is_exposed_is_exchanged() -> None:
     network = nn.Sequential(
         nn.Conv2d(3, 4, 1, stride=2),
@@ -55,9 +101,10 @@ def test_only_what_is_exposed_is_exchanged() -> None:
         nn.Conv2d(4, 4, 1, stride=2, padding=1),
     ).eval()
     state, drawn = network.state_dict(), torch.random.get_rng_state()
-    slice_before_strides(network)
+    mend_strides(network)
     assert torch.equal(torch.random.get_rng_state(), drawn)
-    assert [type(conv) is PointConv2d for conv in network] == [True, True, False, False, False, False]
+    kept = nn.Conv2d
+    assert [type(conv) for conv in network] == [PointConv2d, PointConv2d, kept, kept, StridedConv2d, kept]
     after = network.state_dict()
     assert list(after) == list(state)
     assert all(after[name].data_ptr() == value.data_ptr() for name, value in state.items())
