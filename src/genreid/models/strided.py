@@ -1,13 +1,13 @@
 """Convolutions with a stride, kept from two faults of the CPU backend oneDNN (3.13.3, in torch 2.15).
 
 A 1x1 convolution: its backward pass on one thread, channels last, writes past the end of a buffer if it has
-fewer input channels than a vector register holds numbers (8 with AVX2, 16 with AVX-512): the heap is corrupted,
-and the process dies some time later. Such a convolution reads every other pixel only, so those are taken out
-first: the same sums.
+fewer input channels than a vector register holds numbers (8 with AVX2, 16 with AVX-512): the heap is
+corrupted, and the process dies some time later. Such a convolution reads every other pixel only, so those are
+taken out first: the same sums.
 
-A larger one, in bfloat16, whose output is one pixel wide: on CPUs with bfloat16 units its output, or the
-gradient of its weights, is whatever stood in memory, in silence. Such maps are the smallest there are, so they
-are computed in float32.
+A larger one, in bfloat16, whose output is one pixel wide: on some CPUs with bfloat16 units its output, or the
+gradient of its weights, is whatever stood in memory, in silence. Such maps are the smallest there are, so
+they are computed in float32.
 """
 
 from typing import cast
@@ -21,7 +21,7 @@ SAFE_CHANNELS = 16
 
 
 class PointConv2d(nn.Conv2d):
-    """A 1x1 convolution without padding: [B, C_in, H, W] -> [B, C_out, ceil(H / stride), ceil(W / stride)]."""
+    """A 1x1 convolution without padding: [B,C_in,H,W] -> [B,C_out,ceil(H/stride),ceil(W/stride)]."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (the name of torch)
         """Convolve `input` [B, C_in, H, W]."""
@@ -81,12 +81,8 @@ def mend_strides(network: nn.Module) -> None:
 
 def _mended(conv: nn.Conv2d) -> type[PointConv2d | StridedConv2d] | None:
     """Return what has to stand in a convolution's place; None: it can stay."""
-    if (
-        max(conv.stride) == 1
-        or conv.groups > 1
-        or isinstance(conv.padding, str)
-        or type(conv) is not nn.Conv2d
-    ):
+    other = conv.groups > 1 or isinstance(conv.padding, str) or type(conv) is not nn.Conv2d
+    if other or max(conv.stride) == 1:
         return None
     if conv.kernel_size == (1, 1):
         exposed = conv.padding == (0, 0) and conv.in_channels < SAFE_CHANNELS
