@@ -1,8 +1,6 @@
 """One image file -> one array, or the reason why not. Nothing a file holds can stop the caller."""
 
 import stat
-import struct
-import zlib
 from pathlib import Path
 from typing import Literal
 
@@ -18,22 +16,11 @@ Kind = Literal["image", "image_bicubic", "mask"]
 person mask by the nearest pixel."""
 UInt8 = npt.NDArray[np.uint8]
 
-DECODE_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    KeyError,
-    TypeError,
-    NotImplementedError,
-    OverflowError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
-"""Everything that Pillow's decoders raise for damaged or hostile files."""
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""What is decoded, whatever a file's name ends in. Left to itself, Pillow opens forty formats, and starts
+Ghostscript for one of them (PostScript)."""
+DECODE_ERRORS = (Exception,)
+"""Damaged or hostile files make decoders raise anything, from `SyntaxError` to `ZeroDivisionError`."""
 
 
 class UnreadableImageError(ValueError):
@@ -72,7 +59,7 @@ def read_image(path: Path) -> UInt8:
         UnreadableImageError: If the file cannot be used; the message says why.
     """
     try:
-        with _open(path) as image:
+        with open_image(path) as image:
             return np.asarray(upright_rgb(image))
     except UnreadableImageError:
         raise
@@ -108,7 +95,7 @@ def mask_bits(image: Image.Image) -> UInt8:
 def _decode_image(path: Path, size: tuple[int, int], kind: Kind) -> UInt8:
     """Decode, turn upright and resize a photograph."""
     height, width = size
-    with _open(path) as image:
+    with open_image(path) as image:
         # A JPEG far larger than needed is decoded at 1/2, 1/4 or 1/8; the resize gets twice the target.
         image.draft("RGB", (2 * width, 2 * height))
         return resized(upright_rgb(image), size, kind)
@@ -132,15 +119,23 @@ def resized(image: Image.Image, size: tuple[int, int], kind: Kind = "image") -> 
 def _decode_mask(path: Path, size: tuple[int, int]) -> UInt8:
     """Decode and resize a mask; the result stays 0/1."""
     height, width = size
-    with _open(path) as image:
+    with open_image(path) as image:
         bits = mask_bits(image)
     if bits.shape != size:
         bits = np.asarray(Image.fromarray(bits).resize((width, height), Image.Resampling.NEAREST))
     return bits[None]
 
 
-def _open(path: Path) -> Image.Image:
-    """Open a file and look at its header only; refuse what is no plain file, empty, or too large."""
+def open_image(path: Path) -> Image.Image:
+    """Open a file and look at its header only; everything that is decoded is opened here.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UnreadableImageError: If it is no plain file, empty, or too large; the message says why.
+        OSError: If it is not there, or an image of none of `FORMATS`.
+    """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         message = "not a plain file"
@@ -148,7 +143,7 @@ def _open(path: Path) -> Image.Image:
     if status.st_size == 0:
         message = "empty file"
         raise UnreadableImageError(message)
-    image = Image.open(path)
+    image = Image.open(path, formats=FORMATS)
     if image.width * image.height > MAX_PIXELS:
         image.close()
         message = f"too large: {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}"

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from genreid.data.decode import DECODE_ERRORS, open_image
 from genreid.masks.parser import Crop, PersonMask
 
 NAME = "labels"
@@ -83,9 +84,9 @@ def read_label_map(path: Path) -> NDArray[np.int64]:
         ValueError: If the file is damaged, or an RGB picture of the labels instead of the labels.
     """
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             mode, labels = image.mode, np.asarray(image)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
+    except DECODE_ERRORS as error:
         message = f"the label map {path} cannot be read: {error}"
         raise ValueError(message) from error
     if mode not in _INDEXED_MODES:

@@ -134,6 +134,9 @@ def _claim(out: Path, dataset_root: Path, parser: Mapping[str, str]) -> None:
     record = out / RECORD_NAME
     dataset, made_by = str(dataset_root.resolve()), dict(parser)
     held = _read_record(record)
+    if held is not None and not {"dataset", "made_by"} <= held.keys():
+        message = f"{record} is no record of masks: give another folder for the masks, or move that file"
+        raise ValueError(message)
     if held is not None and held.get("made_by") != made_by:
         message = f"{out} holds masks made by {held.get('made_by')}, not by {made_by}"
     elif held is not None and held.get("dataset") != dataset and Path(str(held.get("dataset"))).exists():
@@ -148,9 +151,11 @@ def _claim(out: Path, dataset_root: Path, parser: Mapping[str, str]) -> None:
 
 
 def _read_record(path: Path) -> dict[str, object] | None:
-    """Return what the record beside the masks says; None without one that can be read."""
+    """Return what the record beside the masks says; None without one, nothing if it is another's file."""
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except FileNotFoundError:
         return None
-    return held if isinstance(held, dict) else None
+    except ValueError:
+        return {}
+    return held if isinstance(held, dict) else {}

@@ -7,11 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from genreid.data.decode import DECODE_ERRORS, UnreadableImageError, mask_bits
+from genreid.data.decode import DECODE_ERRORS, UnreadableImageError, mask_bits, open_image
 from genreid.data.mask_paths import mask_path
 from genreid.data.whole_file import write_whole
 
 __all__ = ["NotAMaskError", "mask_path", "read_mask", "write_mask"]
+
+
+_PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 
 
 class NotAMaskError(ValueError):
@@ -32,19 +35,34 @@ def read_mask(path: Path) -> NDArray[np.uint8]:
         ValueError: If the file is damaged, or no mask; says what to do.
     """
     try:
-        with Image.open(path) as image:
-            return mask_bits(image)
+        image = open_image(path)
+        image.load()
     except FileNotFoundError:
         raise
-    except UnreadableImageError as error:
-        message = (
-            f"{path} is {error}. To turn label maps into masks type: "
-            "genreid mask DIR --out MASKS --parser labels --labels MAPS"
-        )
-        raise NotAMaskError(message) from error
     except DECODE_ERRORS as error:
+        if _of_another_kind(path):
+            message = f"{path} is no mask: not even a PNG file"
+            raise NotAMaskError(message) from error
         message = f"the mask {path} is damaged ({error}). Delete it and run `genreid mask` again."
         raise ValueError(message) from error
+    with image:
+        try:
+            return mask_bits(image)
+        except UnreadableImageError as error:
+            message = (
+                f"{path} is {error}. To turn label maps into masks type: "
+                "genreid mask DIR --out MASKS --parser labels --labels MAPS"
+            )
+            raise NotAMaskError(message) from error
+
+
+def _of_another_kind(path: Path) -> bool:
+    """Tell whether a file that cannot be read was never a mask: it holds something, and that is no PNG."""
+    if not path.is_file():
+        return path.exists()
+    with path.open("rb") as file:
+        head = file.read(len(_PNG_HEAD))
+    return not _PNG_HEAD.startswith(head)
 
 
 def write_mask(path: Path, mask: NDArray[np.uint8]) -> None:
