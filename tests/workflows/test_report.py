@@ -76,7 +76,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         evaluate_run(run, target, seed)
         evaluate_run(run, target, seed + 5, stage="pretrained", pooling="lmp", parts="7")
     out = root / "report.html"
-    answer = genreid("report", *map(str, runs), "--out", str(out))
+    answer = genreid("report", *map(str, runs), "--data", str(target), "--out", str(out))
     assert answer.code == 0, answer.err
     return out
 

@@ -27,6 +27,8 @@ def main(argv: Sequence[str]) -> int:
     """
     arguments = _arguments().parse_args(argv)
     options = feature_options(arguments)
+    if not arguments.force:
+        _expect_features(arguments.out)
     from genreid.data.load import open_dataset  # noqa: PLC0415 - `genreid --help` stays quick
 
     dataset = open_dataset(arguments.data, arguments.format, arguments.pattern)
@@ -59,11 +61,25 @@ def _arguments() -> argparse.ArgumentParser:
     add("run", type=Path, metavar="RUN", help="folder of `genreid train` or `genreid adapt`")
     add("--data", type=Path, required=True, metavar="DIR", help="the data set")
     add("--out", type=Path, required=True, metavar="F.safetensors", help="the file to write")
+    add("--force", action="store_true", help="replace F even if it is no file of embeddings")
     add("--split", choices=SPLITS, default="gallery", help="which images (default: %(default)s)")
     add("--format", metavar="F", help="the data set's format (default: recognised from the tree)")
     add("--pattern", metavar="P", help="format folder: where identity and camera stand in a path")
     add_feature_options(parser)
     return parser
+
+
+def _expect_features(out: Path) -> None:
+    """Refuse a place where something else lies than a file of embeddings, before anything is computed."""
+    if not out.exists():
+        return
+    from genreid.features.feature_set import FeatureSet  # noqa: PLC0415 - `genreid --help` stays quick
+
+    try:
+        FeatureSet.load(out)
+    except (OSError, ValueError) as error:
+        msg = f"--out {out} is there and holds no embeddings; give another file, or --force to replace it"
+        raise ValueError(msg) from error
 
 
 def _samples(arguments: argparse.Namespace, dataset: "ReidDataset") -> "tuple[Sample, ...]":

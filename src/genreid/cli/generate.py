@@ -9,10 +9,10 @@ from genreid.cli.arguments import Arguments
 from genreid.cli.main import EXIT_INTERRUPTED
 
 _TAKES = {
-    "--grid": {"appearance", "structure", "count", "seed", "out"},
-    "--interpolate": {"appearance", "structure", "count", "seed", "steps", "out"},
-    "--dataset": {"count", "seed"},
-    "--renderings": {"count", "seed", "out"},
+    "--grid": {"appearance", "structure", "count", "seed", "out", "force", "data"},
+    "--interpolate": {"appearance", "structure", "count", "seed", "steps", "out", "force", "data"},
+    "--dataset": {"count", "seed", "data"},
+    "--renderings": {"count", "seed", "out", "force"},
 }
 """What is made -> the options that it takes."""
 
@@ -42,9 +42,8 @@ def _renderings(options: argparse.Namespace) -> str:
     from genreid.pipelines.picture import SheetOptions, picture_renderings  # noqa: PLC0415 - quick --help
 
     count = 12 if options.count is None else options.count
-    path = picture_renderings(
-        options.run, SheetOptions(count, options.seed or 0, options.out, options.device)
-    )
+    wanted = SheetOptions(count, options.seed or 0, options.out, options.device, bool(options.force))
+    path = picture_renderings(options.run, wanted)
     return f"{path}: rows X_S (source), X_T (target), M_S (mask), 1-X_C (kept of X_S), X_G (rendering)\n"
 
 
@@ -64,6 +63,8 @@ def _swaps(options: argparse.Namespace) -> str:
         steps=8 if options.steps is None else options.steps,
         out=options.out,
         device=options.device,
+        force=bool(options.force),
+        data=options.data,
     )
     if options.grid:
         path = picture_grid(options.run, chosen)
@@ -78,7 +79,7 @@ def _dataset(options: argparse.Namespace) -> int:
     from genreid.pipelines.generate_dataset import dataset_of_run  # noqa: PLC0415
 
     order = DatasetOrder(options.dataset, options.count, options.seed or 0, options.run)
-    made = dataset_of_run(options.run, order, options.device)
+    made = dataset_of_run(options.run, order, options.device, options.data)
     kept = f", {made.kept} of them there before" if made.kept else ""
     sys.stdout.write(f"{options.dataset}: {made.images} of {options.count} generated images{kept}\n")
     return 0 if made.finished else EXIT_INTERRUPTED
@@ -155,5 +156,12 @@ def _arguments() -> argparse.ArgumentParser:
         help="images in a row of --interpolate, both ends included (default: 8)",
     )
     add("--out", type=Path, metavar="FILE", help="the PNG (default: in RUN/images)")
+    add("--force", action="store_const", const=True, help="replace FILE even if genreid did not draw it")
+    add(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="where the people that the run was trained on are now (default: what RUN/job.json names)",
+    )
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (default: auto)")
     return parser

@@ -20,7 +20,7 @@ def main(argv: Sequence[str]) -> int:
     options = _arguments().parse_args(argv)
     from genreid.report.page import write_report  # noqa: PLC0415 - quick --help
 
-    path = write_report(options.runs, options.out)
+    path = write_report(options.runs, options.out, data=options.data, force=options.force)
     size = path.stat().st_size / 1e6
     runs = "1 run" if len(options.runs) == 1 else f"{len(options.runs)} runs"
     sys.stdout.write(f"{path}: {runs}, {size:.1f} MB; open it with a browser\n")
@@ -46,4 +46,13 @@ def _arguments() -> argparse.ArgumentParser:
         metavar="F.html",
         help="the page (default: RUN/report.html for one run, report.html in the working folder for several)",
     )
+    add(
+        "--data",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="DIR",
+        help="data sets whose pictures may stand in the ranked lists; what a run names is not read unasked",
+    )
+    add("--force", action="store_true", help="replace F.html even if it is no report")
     return parser

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from genreid.data.cache import CACHE_VARIABLE, cache_root
+from genreid.data.cache import CACHE_VARIABLE, cache_root, private_folder
 from genreid.data.decode import Kind, UInt8
 from genreid.data.decode_all import decode_all
 from genreid.data.decode_rows import Decoding
+from genreid.data.leftovers import part_of
 
 BANK_VERSION = 1
 """Raised when decoding changes, so that old banks are not used."""
@@ -96,6 +97,8 @@ def open_or_build(
     if not key.paths:
         return np.zeros(key.shape, np.uint8), {}
     folder = cache_dir or cache_root() / "banks"
+    if folder.is_dir():
+        private_folder(folder)
     opened = _open(folder, key)
     if opened is None:
         _build(folder, key, workers, shown=shown)
@@ -117,17 +120,16 @@ def _open(folder: Path, key: BankKey) -> tuple[UInt8, dict[int, str]] | None:
 
 def _build(folder: Path, key: BankKey, workers: int | None, *, shown: bool) -> None:
     """Fill a bank beside its place, then rename it into place: a killed run leaves no half bank."""
-    array_beside, facts_beside = (
-        folder / f"{key.digest}.{os.getpid()}.{end}.part" for end in ("npy", "json")
-    )
+    array_beside, facts_beside = (part_of(folder / f"{key.digest}.{end}") for end in ("npy", "json"))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         _make_room(array_beside, key.shape)
         decoding = Decoding(key.size, key.kind, into=array_beside)
         reasons = decode_all(key.paths, decoding, workers, shown=shown).reasons
         with array_beside.open("rb+") as file:
             os.fsync(file.fileno())
         facts = {"version": BANK_VERSION, "kind": key.kind, "shape": key.shape, "unreadable": reasons}
+        facts_beside.touch(mode=0o600)
         facts_beside.write_text(json.dumps(facts), encoding="utf-8")
         facts_beside.replace(folder / f"{key.digest}.json")
         array_beside.replace(folder / f"{key.digest}.npy")
@@ -143,6 +145,7 @@ def _make_room(path: Path, shape: tuple[int, ...]) -> None:
     needed = math.prod(shape)
     if shutil.disk_usage(path.parent).free < needed + (1 << 20):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    path.touch(mode=0o600)
     with path.open("wb") as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_2_0(file, header)

@@ -1,5 +1,6 @@
 """Where derived files (decoded images, fetched weights) are kept between runs."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -14,3 +15,20 @@ def cache_root() -> Path:
     """
     chosen = os.environ.get(CACHE_VARIABLE, "")
     return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "genreid"
+
+
+def private_folder(folder: Path) -> Path:
+    """Make a folder of people's pictures, with mode 0700: other users of the machine cannot look into it.
+
+    Args:
+        folder: One that is there is closed to others, too, if it is this user's and lies in the cache.
+
+    Returns:
+        The same.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_relative_to(cache_root()):
+        with contextlib.suppress(OSError):  # another user's: it is his to close
+            folder.chmod(0o700)
+    return folder

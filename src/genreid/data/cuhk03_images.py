@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from genreid.data.cache import cache_root
+from genreid.data.cache import cache_root, private_folder
 from genreid.data.decode import UInt8
+from genreid.data.leftovers import part_of
 from genreid.data.progress import progress_of
 
 if TYPE_CHECKING:
@@ -38,13 +39,26 @@ def written_images(mat: Path, boxes: str, cache_dir: Path | None = None) -> Path
     Raises:
         ValueError: If the file is damaged or the disk has no room.
     """
+    folder = image_folder(mat, boxes, cache_dir)
+    if folder.is_dir():
+        private_folder(folder.parent)
+    else:
+        _write_beside(mat, boxes, folder)
+    return folder
+
+
+def image_folder(mat: Path, boxes: str, cache_dir: Path | None = None) -> Path:
+    """Return where `written_images` writes, whether it has or not.
+
+    Args:
+        mat: As there.
+        boxes: As there.
+        cache_dir: As there.
+    """
     status = mat.stat()
     facts = f"{VERSION} {boxes} {mat.absolute()} {status.st_size} {status.st_mtime_ns}"
     key = hashlib.sha256(os.fsencode(facts)).hexdigest()[:16]
-    folder = (cache_dir or cache_root() / "cuhk03") / f"{boxes}-{key}"
-    if not folder.is_dir():
-        _write_beside(mat, boxes, folder)
-    return folder
+    return (cache_dir or cache_root() / "cuhk03") / f"{boxes}-{key}"
 
 
 def classic_test_people(mat: Path, number: int) -> set[Person]:
@@ -61,7 +75,7 @@ def classic_test_people(mat: Path, number: int) -> set[Person]:
 
     try:
         with h5py.File(mat, "r") as file:
-            pairs = file[file["testsets"][()].ravel()[number]][()]
+            pairs = _own(file, _own(file, "testsets")[()].ravel()[number])[()]
     except (OSError, KeyError, IndexError, ValueError, TypeError) as error:
         raise ValueError(_damaged(mat, error)) from error
     return {(int(pair), int(person)) for pair, person in pairs.T}
@@ -71,9 +85,10 @@ def _write_beside(mat: Path, boxes: str, folder: Path) -> None:
     """Write all images beside their place, then rename: a killed run leaves no half folder."""
     import h5py  # noqa: PLC0415 - only this format needs it
 
-    beside = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    beside = part_of(folder)
     try:
-        beside.mkdir(parents=True, exist_ok=True)
+        private_folder(folder.parent)
+        beside.mkdir(mode=0o700, exist_ok=True)
         with h5py.File(mat, "r") as file:
             _write_all(file, boxes, beside)
         beside.replace(folder)
@@ -86,12 +101,12 @@ def _write_beside(mat: Path, boxes: str, folder: Path) -> None:
 
 def _write_all(file: "h5py.File", boxes: str, folder: Path) -> None:
     """Read images one after the other (HDF5 has one lock), compress them in parallel."""
-    pairs = [file[reference][()] for reference in file[boxes][()].ravel()]
+    pairs = [_own(file, reference)[()] for reference in _own(file, boxes)[()].ravel()]
     total = sum(cells.size for cells in pairs)
     with progress_of(f"writing CUHK03's {boxes} images", total) as advance, ThreadPoolExecutor() as pool:
         waiting = []
         for name, reference in _named_cells(pairs):
-            image = np.asarray(file[reference]).T
+            image = np.asarray(_own(file, reference)).T
             if image.ndim == 3:  # an empty cell holds MATLAB's size vector
                 waiting.append(pool.submit(_write_png, folder / name, image))
             advance(1)
@@ -100,6 +115,20 @@ def _write_all(file: "h5py.File", boxes: str, folder: Path) -> None:
                     waiting.pop().result()
         for writing in waiting:
             writing.result()
+
+
+def _own(file: "h5py.File", key: object) -> "h5py.Dataset":
+    """Return a data set whose numbers lie in the file itself; HDF5 can take them from any other file."""
+    import h5py  # noqa: PLC0415 - only this format needs it
+
+    if isinstance(key, str) and not isinstance(file.get(key, getlink=True), h5py.HardLink):
+        msg = f"{key} is not there, or a link to another place"
+        raise ValueError(msg)
+    found = file[key]
+    if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual:
+        msg = "its numbers are to be taken out of other files, which CUHK03's release does not do"
+        raise ValueError(msg)
+    return found
 
 
 def _named_cells(
@@ -115,6 +144,7 @@ def _named_cells(
 
 def _write_png(path: Path, image: UInt8) -> None:
     """Write one image, uint8 [H,W,3]; light compression, for these files are read often and kept little."""
+    path.touch(mode=0o600)
     Image.fromarray(np.ascontiguousarray(image)).save(path, compress_level=1)
 
 

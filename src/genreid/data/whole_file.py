@@ -1,10 +1,11 @@
 """Files that are there whole or not at all: written beside their place and renamed into it; their SHA-256."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from genreid.data.leftovers import part_of
 
 
 @contextmanager
@@ -21,7 +22,7 @@ def beside(path: Path) -> Iterator[Path]:
         OSError: If the disk does not take the file; nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = part_of(path)
     try:
         yield part
         part.replace(path)

@@ -1,14 +1,20 @@
 """Pictures of what a renderer does, laid out as in CR-GAN's figures 6 and 10-13."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
+from genreid.data.decode import DECODE_ERRORS, open_image
+from genreid.data.whole_file import beside
 from genreid.generation.sheets import Sheet, draw_sheet
 from genreid.models.crgan import ConditionPair, Rendering
 
+MARK = "genreid generate"
+"""Stands in every PNG and JPEG file that is drawn: a file without it is not replaced unasked."""
 ROWS = ("X_S", "X_T", "M_S", "1-X_C", "X_G")
 """Source image, target instance, the source's person mask, where the source is kept, the rendering."""
 
@@ -44,7 +50,7 @@ def rendering_sheet(pair: ConditionPair, rendering: Rendering) -> Image.Image:
 
 
 def save_sheet(path: Path, sheet: Image.Image) -> None:
-    """Write a picture, making its folder.
+    """Write a picture, making its folder; PNG and JPEG say that genreid made it.
 
     Args:
         path: The file; its ending says the format, such as `.png`.
@@ -54,22 +60,51 @@ def save_sheet(path: Path, sheet: Image.Image) -> None:
         ValueError: As `check_sheet_path`.
     """
     check_sheet_path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path)
+    ending = path.suffix.lower()
+    with beside(path) as part, part.open("wb") as file:
+        sheet.save(file, format=Image.registered_extensions()[ending], **_marked(ending))
 
 
-def check_sheet_path(path: Path) -> None:
+def check_sheet_path(path: Path, *, replaces: bool = True) -> None:
     """Refuse a file that no picture can be written to, before anything is computed for it.
 
     Args:
         path: Where a picture shall go.
+        replaces: Whether it may replace a file that `save_sheet` has not written.
 
     Raises:
-        ValueError: If its ending is that of no format, or it is a folder.
+        ValueError: If its ending is that of no format, it is a folder, or a file that is not to be replaced.
     """
     if path.is_dir() or path.suffix.lower() not in Image.registered_extensions():
         msg = f"{path}: expected the name of a picture's file, such as {path / 'sheet.png'}"
         raise ValueError(msg)
+
+    if not replaces and path.exists() and not _is_marked(path):
+        msg = f"{path} is there and was not drawn by genreid; give another --out, or --force to replace it"
+        raise ValueError(msg)
+
+
+def _marked(ending: str) -> dict[str, Any]:
+    """Return what Pillow writes into a file beside the pixels: who made it, where the format has a place."""
+    if ending == ".png":
+        info = PngInfo()
+        info.add_text("Software", MARK)
+        return {"pnginfo": info}
+    return {"comment": MARK} if ending in {".jpg", ".jpeg"} else {}
+
+
+def _is_marked(path: Path) -> bool:
+    """Tell whether a file is a picture of `save_sheet`."""
+    try:
+        with open_image(path) as image:
+            return MARK in {image.info.get("Software"), _text(image.info.get("comment"))}
+    except DECODE_ERRORS:
+        return False
+
+
+def _text(comment: object) -> str:
+    """Return a JPEG's comment as text."""
+    return comment.decode("ascii", "replace") if isinstance(comment, bytes) else ""
 
 
 def _grey(mask: Tensor) -> Tensor:

@@ -143,7 +143,8 @@ def run_demo(job: DemoJob, config: DemoConfig) -> DemoResult:
         if outcome is not Outcome.FINISHED:
             return DemoResult(outcome)
     rows = measure_rows(job.out)
-    report = write_report([job.out / name for name in RUNS], job.out / "report.html")
+    drawn = [data_of(job.out, "A"), data_of(job.out, "B")]
+    report = write_report([job.out / name for name in RUNS], job.out / "report.html", data=drawn)
     return DemoResult(Outcome.FINISHED, rows, report)
 
 

@@ -10,13 +10,16 @@ from genreid.pipelines.people_of_run import people_of_run
 from genreid.training.precision import DeviceName
 
 
-def dataset_of_run(run: Path, order: DatasetOrder, device: DeviceName = "auto") -> Generated:
+def dataset_of_run(
+    run: Path, order: DatasetOrder, device: DeviceName = "auto", data: Path | None = None
+) -> Generated:
     """Write a data set of generated people, as DG-Market.
 
     Args:
         run: Run folder of `genreid train dgnet`.
         order: Where to, how many, which.
         device: `auto`, `cpu` or `cuda`.
+        data: Folder of the training people; None: the one that the run names.
 
     Returns:
         What is there now.
@@ -26,7 +29,7 @@ def dataset_of_run(run: Path, order: DatasetOrder, device: DeviceName = "auto") 
         OSError: If the disk does not take a file.
     """
     swapper = Swapper.from_run(run, device)
-    found = people_of_run(run)
+    found = people_of_run(run, data)
     images = open_image_set(
         found.samples, [sample.pid for sample in found.samples], swapper.size, found.root, kind=swapper.kind
     )

@@ -30,6 +30,8 @@ class SwapSheetOptions:
         steps: Interpolation: images in a row, both ends among them.
         out: The PNG; None: a name that begins with `grid` or `interpolate` in RUN/images.
         device: `auto`, `cpu` or `cuda`.
+        force: Replace `out` even if genreid did not draw it.
+        data: Folder of the training people; None: the one that the run names.
     """
 
     appearance: Sequence[Path] = ()
@@ -39,6 +41,8 @@ class SwapSheetOptions:
     steps: int = 8
     out: Path | None = None
     device: DeviceName = "auto"
+    force: bool = False
+    data: Path | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -49,7 +53,7 @@ class SwapSheetOptions:
             msg = f"--steps must be 2 or more (both ends are steps), got {self.steps}"
             raise ValueError(msg)
         if self.out is not None:
-            check_sheet_path(self.out)
+            check_sheet_path(self.out, replaces=self.force)
 
     def given(self, code: Code) -> Sequence[Path]:
         """Return the photographs that give a kind of code.
@@ -79,7 +83,8 @@ def picture_grid(run: Path, options: SwapSheetOptions) -> Path:
     drawn = [code for code in CODES if not options.given(code)]
     sides = {code: _read(options.given(code), swapper) for code in CODES if code not in drawn}
     if drawn:
-        people = draw_people(people_of_run(run), count * len(drawn), options.seed, swapper.size, swapper.kind)
+        found = people_of_run(run, options.data)
+        people = draw_people(found, count * len(drawn), options.seed, swapper.size, swapper.kind)
         sides |= {code: _part(people, number * count, count) for number, code in enumerate(drawn)}
     path = options.out or _default_path(run, "grid", options.seed if drawn else None)
     save_sheet(path, grid_sheet(swapper, sides["appearance"], sides["structure"]))
@@ -109,7 +114,8 @@ def picture_interpolation(run: Path, code: Code, options: SwapSheetOptions) -> P
         images = _read(ends, swapper)
     else:
         wanted = (options.count or ROW_COUNT) + 1
-        images = draw_people(people_of_run(run), wanted, options.seed, swapper.size, swapper.kind)
+        found = people_of_run(run, options.data)
+        images = draw_people(found, wanted, options.seed, swapper.size, swapper.kind)
     course = Course(code, images, _read(kept, swapper) if kept else None, options.steps)
     path = options.out or _default_path(run, f"interpolate-{code}", None if ends else options.seed)
     save_sheet(path, interpolation_sheet(swapper, course))

@@ -36,11 +36,13 @@ class RunPeople(NamedTuple):
     names: Mapping[int, str]
 
 
-def people_of_run(run: Path) -> RunPeople:
+def people_of_run(run: Path, data: Path | None = None) -> RunPeople:
     """Return the images that a run of `genreid train` was trained on.
 
     Args:
         run: The run folder.
+        data: Folder of its data set; None: the one that the run names, which is said aloud, for the run may
+            be a stranger's.
 
     Raises:
         ValueError: If it is no such run, or its data set is gone.
@@ -49,8 +51,13 @@ def people_of_run(run: Path) -> RunPeople:
     if "data" not in job:
         msg = f"{run} is no run of `genreid train`: its job.json names no data"
         raise ValueError(msg)
+    folder = job["data"] if data is None else data
+    if data is None:
+        logger.info(
+            "%s names its people: reading images of %s (--data DIR names another folder)", run, folder
+        )
     try:
-        dataset = load_dataset(job["data"], job.get("format"), ReaderOptions(pattern=job.get("pattern")))
+        dataset = load_dataset(folder, job.get("format"), ReaderOptions(pattern=job.get("pattern")))
     except (ValueError, OSError) as error:
         msg = f"{run} was trained on images that are not there any more: {error}"
         raise ValueError(msg) from error

@@ -1,5 +1,6 @@
 """Pictures of a run's renderings, made from the very data sets and masks that the run was made from."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from genreid.pipelines.adapt import job_of_run, open_domains
 from genreid.training.crgan_stages import PairPlan, draw_pairs, render
 from genreid.training.precision import DeviceName, choose_compute
 from genreid.training.trained_renderer import load_renderer
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -19,12 +22,14 @@ class SheetOptions:
         seed: Which pairs.
         out: The PNG; None: RUN/images/renderings-seedN.png.
         device: `auto`, `cpu` or `cuda`.
+        force: Replace `out` even if genreid did not draw it.
     """
 
     count: int = 12
     seed: int = 0
     out: Path | None = None
     device: DeviceName = "auto"
+    force: bool = False
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -32,7 +37,7 @@ class SheetOptions:
             msg = f"--count must be 1 or more, got {self.count}"
             raise ValueError(msg)
         if self.out is not None:
-            check_sheet_path(self.out)
+            check_sheet_path(self.out, replaces=self.force)
 
 
 def picture_renderings(run: Path, options: SheetOptions) -> Path:
@@ -51,6 +56,8 @@ def picture_renderings(run: Path, options: SheetOptions) -> Path:
     recorded = job_of_run(run)
     renderer = load_renderer(run)
     compute = choose_compute(options.device)
+    job = recorded.job
+    logger.info("%s names its data: reading images of %s and of %s", run, job.source, job.target)
     domains = open_domains(recorded)
     network = compute.place(renderer.network).eval()
     pair = draw_pairs(domains, PairPlan(options.count, options.seed, "pictures"), 0, compute.device).pair

@@ -180,12 +180,16 @@ class Difference(NamedTuple):
     values: tuple[str, ...]
 
 
-def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
+def write_report(
+    runs: Sequence[Path], out: Path | None = None, *, data: Sequence[Path] = (), force: bool = False
+) -> Path:
     """Write the report of one or more runs.
 
     Args:
         runs: Run folders.
         out: The HTML file; None: RUN/report.html for one run, `report.html` in the working folder for more.
+        data: Folders of data sets: only pictures below them, and those in the runs, are put into the page.
+        force: Replace a file that is no report.
 
     Returns:
         The file that was written.
@@ -197,24 +201,27 @@ def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
     if path.is_dir():
         msg = f"--out {path} is a folder; give a file, such as {path / 'report.html'}"
         raise ValueError(msg)
-    if path.exists() and GENERATOR_MARK.encode() not in path.read_bytes()[:4096]:
-        msg = f"{path} is there and is no report of genreid; delete it, or give another --out"
+    if not force and path.exists() and GENERATOR_MARK.encode() not in path.read_bytes()[:4096]:
+        msg = f"{path} is there and is no report of genreid; delete it, give another --out, or --force"
         raise ValueError(msg)
-    content = render(read_runs(runs)).encode("utf-8", "replace")  # names that are no UTF-8 get question marks
+    content = render(read_runs(runs), data).encode(
+        "utf-8", "replace"
+    )  # names that are no UTF-8 get question marks
     write_whole(path, content)
     return path
 
 
-def render(runs: Sequence[RunFolder]) -> str:
+def render(runs: Sequence[RunFolder], data: Sequence[Path] = ()) -> str:
     """Lay runs out as one HTML page.
 
     Args:
         runs: One or more.
+        data: As in `write_report`.
 
     Returns:
         The page.
     """
-    book = PictureBook()
+    book = PictureBook([run.path for run in runs], data)
     results = [_results(table, book, alone=len(runs) == 1) for table in result_tables(runs)]
     sheets = _sheet_groups(runs, book)
     pictures = [sheet.picture for group in sheets for sheet in group.sheets]
@@ -236,6 +243,7 @@ def render(runs: Sequence[RunFolder]) -> str:
         differences=_differences(runs),
         has_pictures=any(isinstance(picture, Picture) for picture in pictures),
         people_are_drawn=book.drawn,
+        crops_not_named=book.not_named,
         mark=Markup(GENERATOR_MARK),  # noqa: S704 - a constant
         style=Markup(style),  # noqa: S704 - a file of this package
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii"),

@@ -5,11 +5,15 @@ Every picture is decoded and encoded anew, so nothing but pixels gets into the p
 
 import base64
 import io
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
 
+from genreid.data.cuhk03 import find_mat
+from genreid.data.cuhk03_images import image_folder
 from genreid.data.decode import UnreadableImageError, read_image
 from genreid.data.synthetic.write import MANIFEST
 
@@ -36,15 +40,30 @@ class Picture(NamedTuple):
     height: int
 
 
+NOT_NAMED = "not below --data"
+"""What stands in place of a crop that lies nowhere where the reader let the page look."""
+
+
 class PictureBook:
-    """Makes pictures, each file once.
+    """Makes pictures, each file once, and only of files in folders that the reader of the runs has named.
+
+    A run may be a stranger's: what it names or links to says nothing of what its reader wants in a page.
 
     Attributes:
         drawn: Whether every picture so far is of people who do not exist; True if there is none.
+        not_named: How many crops so far lie outside of all folders.
     """
 
-    def __init__(self) -> None:
-        self.drawn = True
+    def __init__(self, runs: Sequence[Path] = (), data: Sequence[Path] = ()) -> None:
+        """Make an empty book.
+
+        Args:
+            runs: Run folders: files that truly lie in them are shown.
+            data: The data sets' folders: files below them are shown, through links in them as well.
+        """
+        self.drawn, self.not_named = True, 0
+        self._runs = [run.resolve() for run in runs]
+        self._data = [place for folder in data for place in _places(folder)]
         self._crops: dict[str, Picture | str] = {}
 
     def crop(self, path: str | None) -> Picture | str:
@@ -56,7 +75,8 @@ class PictureBook:
         if path is None:
             return "not named"
         if path not in self._crops:
-            self._crops[path] = self._make(Path(path), CROP_SIZE, _CROP_QUALITY)
+            self._crops[path] = self._crop(path)
+            self.not_named += self._crops[path] == NOT_NAMED
         return self._crops[path]
 
     def sheet(self, path: Path, *, drawn: bool) -> Picture | str:
@@ -66,15 +86,37 @@ class PictureBook:
             path: The image file.
             drawn: Whether the people in it do not exist.
         """
+        if not self._is_of_a_run(path):
+            return "a link out of the run"
         picture = _encode(path, (SHEET_WIDTH, SHEET_HEIGHT), _SHEET_QUALITY)
         self.drawn &= drawn or isinstance(picture, str)
         return picture
 
-    def _make(self, path: Path, size: tuple[int, int], quality: int) -> Picture | str:
+    def _crop(self, name: str) -> Picture | str:
         """Return a picture, and note whether it shows a real person."""
-        picture = _encode(path, size, quality)
+        if "\0" in name:
+            return "no such file"
+        path = Path(os.path.abspath(name))  # noqa: PTH100 - `..` is taken out before links are followed
+        if not any(path.is_relative_to(place) for place in self._data) and not self._is_of_a_run(path):
+            return NOT_NAMED
+        picture = _encode(path, CROP_SIZE, _CROP_QUALITY)
         self.drawn &= isinstance(picture, str) or is_drawn(path)
         return picture
+
+    def _is_of_a_run(self, path: Path) -> bool:
+        """Tell whether a file lies in one of the runs, wherever links of its path lead."""
+        try:
+            real = path.resolve()
+        except (OSError, RuntimeError):  # a loop of links
+            return False
+        return any(real.is_relative_to(run) for run in self._runs)
+
+
+def _places(folder: Path) -> list[Path]:
+    """Return where a data set's pictures lie: its folder, typed or real; of CUHK03's release the cache."""
+    mat = find_mat(folder)
+    written = [] if mat is None else [image_folder(mat, boxes) for boxes in ("detected", "labeled")]
+    return [Path(os.path.abspath(folder)), folder.resolve(), *written]  # noqa: PTH100 - as in `_crop`
 
 
 def is_drawn(path: Path) -> bool:

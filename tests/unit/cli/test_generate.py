@@ -8,7 +8,10 @@ from genreid.cli import generate
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--grid --steps 3", r"--grid does not take --steps, only --appearance, --count, --out, --seed"),
+        (
+            "--grid --steps 3",
+            r"--grid does not take --steps, only --appearance, --count, --data, --force, --out, --seed",
+        ),
         (
             "--dataset d --count 3 --out x.png --appearance a",
             "--dataset does not take --appearance and --out",

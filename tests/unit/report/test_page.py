@@ -3,11 +3,13 @@
 import base64
 import hashlib
 import json
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from genreid.report.page import FEWEST_QUERIES, duration, render, write_report
 from genreid.report.run_reader import read_runs
@@ -74,8 +76,8 @@ def run(tmp_path_factory: pytest.TempPathFactory, target: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def reader(run: Path) -> Reader:
-    return Reader(render(read_runs([run])))
+def reader(run: Path, target: Path) -> Reader:
+    return Reader(render(read_runs([run]), [target]))
 
 
 def assert_safe(reader: Reader) -> None:
@@ -136,7 +138,7 @@ def test_people_are_announced(run: Path, target: Path, reader: Reader) -> None:
     (target / "synthetic.json").write_text("{}")
     try:
         (run / "images" / "renderings.png").rename(run / "elsewhere.png")
-        text = Reader(render(read_runs([run]))).text
+        text = Reader(render(read_runs([run]), [target])).text
         (run / "elsewhere.png").rename(run / "images" / "renderings.png")
         assert "This page contains pictures of people" not in text
         assert "they do not exist" in text
@@ -144,6 +146,38 @@ def test_people_are_announced(run: Path, target: Path, reader: Reader) -> None:
         assert "This page contains pictures of people" in Reader(render(read_runs([run]))).text
     finally:
         (target / "synthetic.json").unlink()
+
+
+def test_only_pictures_of_data_that_the_reader_names_are_shown(
+    run: Path, target: Path, tmp_path: Path
+) -> None:
+    secret = tmp_path / "home" / "passport.png"
+    secret.parent.mkdir()
+    Image.new("RGB", (8, 8), (250, 0, 0)).save(secret)
+    stranger = draw_run(tmp_path / "stranger", target)
+    record = evaluate_run(stranger, target)
+    content = json.loads(record.read_text())
+    for item in content["lists"]:
+        item["path"] = str(secret)
+    content["lists"][0]["path"] = f"{target}/../{os.path.relpath(secret, target.parent)}"
+    record.write_text(json.dumps(content))
+    (stranger / "images" / "evil.png").symlink_to(secret)
+    for data in ([], [target], [tmp_path / "absent"]):
+        reader = Reader(render(read_runs([stranger]), data))
+        sizes = [(tag["width"], tag["height"]) for name, tag in reader.tags if name == "img"]
+        assert ("8", "8") not in sizes
+        assert (("16", "32") in sizes) == (data == [target])
+        assert f"genreid report {stranger} --data DIR" in reader.text
+    shown = Reader(render(read_runs([stranger]), [target, secret.parent]))
+    assert ("8", "8") in [(tag["width"], tag["height"]) for name, tag in shown.tags if name == "img"]
+    assert "--data DIR" not in Reader(render(read_runs([run]), [target])).text
+
+
+def test_links_in_the_readers_own_data_are_followed(run: Path, target: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(target)
+    whole = render(read_runs([run]), [target])
+    assert render(read_runs([run]), [tmp_path / "link"]) == whole
+    assert render(read_runs([run]), [target / "query" / "..", target / "bounding_box_test"]) == whole
 
 
 def test_a_page_without_pictures_says_nothing_of_people(tmp_path: Path) -> None:

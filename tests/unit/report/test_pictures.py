@@ -29,7 +29,7 @@ def test_crops_are_fitted_in_and_never_enlarged(
     tmp_path: Path, size: tuple[int, int], fitted: tuple[int, int]
 ) -> None:
     Image.new("RGB", size, (200, 30, 30)).save(tmp_path / "x.png")
-    image = pixels(PictureBook().crop(str(tmp_path / "x.png")))
+    image = pixels(PictureBook(data=[tmp_path]).crop(str(tmp_path / "x.png")))
     assert image.size == fitted
     assert np.allclose(np.asarray(image).mean((0, 1)), (200, 30, 30), atol=6)
 
@@ -37,7 +37,7 @@ def test_crops_are_fitted_in_and_never_enlarged(
 def test_sheets_are_made_smaller_only_where_they_are_too_large(tmp_path: Path) -> None:
     Image.new("RGB", (3200, 100)).save(tmp_path / "wide.png")
     Image.new("P", (640, 300)).save(tmp_path / "usual.png")
-    book = PictureBook()
+    book = PictureBook([tmp_path], [tmp_path])
     assert pixels(book.sheet(tmp_path / "wide.png", drawn=False)).size == (SHEET_WIDTH, 50)
     assert pixels(book.sheet(tmp_path / "usual.png", drawn=False)).size == (640, 300)
     assert SHEET_WIDTH < SHEET_HEIGHT
@@ -49,7 +49,7 @@ def test_what_a_file_says_beside_its_pixels_stays_out(tmp_path: Path) -> None:
     exif[0x010E] = "secret words"
     image.save(tmp_path / "x.jpg", exif=exif, comment=b"secret words")
     assert b"secret" in (tmp_path / "x.jpg").read_bytes()
-    crop = PictureBook().crop(str(tmp_path / "x.jpg"))
+    crop = PictureBook(data=[tmp_path]).crop(str(tmp_path / "x.jpg"))
     assert isinstance(crop, Picture)
     assert b"secret" not in base64.b64decode(crop.uri.split(",")[1])
 
@@ -67,7 +67,7 @@ def test_what_is_no_picture_becomes_words(tmp_path: Path, kind: str) -> None:
     elif kind == "pipe":
         os.mkfifo(path)
     name = None if kind == "nobody" else f"{path}\0" if kind == "zero byte" else str(path)
-    words = PictureBook().crop(name)
+    words = PictureBook(data=[tmp_path]).crop(name)
     assert isinstance(words, str)
     assert words
 
@@ -81,13 +81,13 @@ def test_only_synthetic_people_are_drawn(tmp_path: Path) -> None:
     assert is_drawn(drawn)
     assert is_drawn(tmp_path / "drawn")
     assert not is_drawn(real)
-    book = PictureBook()
+    book = PictureBook([tmp_path], [tmp_path])
     book.crop(str(drawn))
     book.crop(str(tmp_path / "gone.png"))
     assert book.drawn
     book.crop(str(real))
     assert not book.drawn
-    other = PictureBook()
+    other = PictureBook([tmp_path])
     other.sheet(drawn, drawn=True)
     assert other.drawn
     other.sheet(drawn, drawn=False)
