@@ -10,7 +10,7 @@ from genreid.cli import generate
     [
         (
             "--grid --steps 3",
-            r"--grid does not take --steps, only --appearance, --count, --data, --force, --out, --seed",
+            r"--grid does not take --steps, only --appearance, --count, --data, --force, --out, ",
         ),
         (
             "--dataset d --count 3 --out x.png --appearance a",

@@ -223,6 +223,13 @@ def test_facts_beside_the_array(tmp_path: Path, own_cache: Path) -> None:
     assert facts == {"version": 1, "kind": "image", "shape": [1, 3, *SIZE], "unreadable": {}}
 
 
+def test_other_users_cannot_see_decoded_people(tmp_path: Path, own_cache: Path) -> None:
+    own_cache.mkdir(parents=True, mode=0o755)  # as an older version left it
+    build(draw(tmp_path, 2))
+    modes = [path.stat().st_mode & 0o777 for path in (own_cache, *own_cache.iterdir())]
+    assert modes == [0o700, 0o600, 0o600]
+
+
 def test_the_cpu_needs_no_copy(tmp_path: Path) -> None:
     bank = build(draw(tmp_path, 2))
     assert bank.to_device("cpu") is bank

@@ -1,7 +1,9 @@
 """The raw release of CUHK03: images inside a .mat file, two protocols, two kinds of boxes."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -77,6 +79,58 @@ def test_damaged_files(release: Path, own_cache: Path) -> None:
     with pytest.raises(ValueError, match="cannot read the images of"):
         load_dataset(release)
     assert len(list((own_cache / "cuhk03").iterdir())) == 1, "only the whole folder of before may be there"
+
+
+def external(mat: h5py.File, key: str, secret: Path) -> None:
+    mat.create_dataset(key, (1, 5), h5py.ref_dtype, external=[(str(secret), 0, 40)])
+
+
+def virtual(mat: h5py.File, key: str, secret: Path) -> None:
+    layout = h5py.VirtualLayout((1, 5), "f8")
+    layout[:] = h5py.VirtualSource(str(secret), "x", (1, 5))
+    mat.create_virtual_dataset(key, layout)
+
+
+def linked(mat: h5py.File, key: str, secret: Path) -> None:
+    mat[key] = h5py.ExternalLink(str(secret), "/detected")
+
+
+def soft(mat: h5py.File, key: str, secret: Path) -> None:
+    mat[key] = h5py.SoftLink(f"/labeled{secret.name[:0]}")
+
+
+@pytest.mark.parametrize("kind", [external, virtual, linked, soft])
+@pytest.mark.parametrize("key", ["detected", "testsets"])
+def test_numbers_of_other_files_are_not_read(
+    release: Path, tmp_path: Path, key: str, kind: Callable[[h5py.File, str, Path], None]
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(bytes(200))
+    with h5py.File(release / "cuhk03_release" / "cuhk-03.mat", "a") as mat:
+        del mat[key]
+        kind(mat, key, secret)
+    with pytest.raises(ValueError, match=r"cannot read the images of .*(other files|another place)"):
+        load_dataset(release, options=ReaderOptions(protocol="classic"))
+
+
+def test_an_image_of_another_file_is_not_read(release: Path, tmp_path: Path, own_cache: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"password" * 1000)
+    with h5py.File(release / "cuhk03_release" / "cuhk-03.mat", "a") as mat:
+        cells = mat[mat["detected"][()].ravel()[0]]
+        picture = mat.create_dataset("p", (3, 20, 60), "u1", external=[(str(secret), 0, 3600)])
+        rows = cells[()]
+        rows[0, 0] = picture.ref
+        cells[...] = rows
+    with pytest.raises(ValueError, match="other files"):
+        load_dataset(release)
+    assert not list(own_cache.rglob("*.png"))
+
+
+def test_other_users_cannot_see_written_people(release: Path, own_cache: Path) -> None:
+    root = load_dataset(release).root
+    assert {path.stat().st_mode & 0o777 for path in (own_cache / "cuhk03", root)} == {0o700}
+    assert {path.stat().st_mode & 0o777 for path in root.iterdir()} == {0o600}
 
 
 def test_format_without_a_release(tmp_path: Path) -> None:

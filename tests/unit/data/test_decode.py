@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import struct
+import subprocess
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from PIL import Image
 from genreid.data.bank import ImageBank
 from genreid.data.decode import Kind, UnreadableImageError, decode, mask_bits, read_image
 from genreid.data.pictures import read_at_size
+from genreid.masks.labels import read_label_map
+from genreid.masks.store import read_mask
 from tests.drawn_datasets import Shot, draw_person
 
 SIZE = (64, 32)
@@ -162,6 +166,54 @@ def test_no_damage_gets_through(tmp_path: Path) -> None:
             path.write_bytes(broken[: generator.integers(1, len(whole) + 1)].tobytes())
             with contextlib.suppress(UnreadableImageError):
                 assert decode(path, SIZE, "image").shape == (3, *SIZE)
+
+
+def every_reader(path: Path) -> Iterator[Callable[[], object]]:
+    """Whatever opens a file of a user's."""
+    yield lambda: decode(path, SIZE, "image")
+    yield lambda: decode(path, SIZE, "mask")
+    yield lambda: read_image(path)
+    yield lambda: read_mask(path)
+    yield lambda: read_label_map(path)
+
+
+def test_no_reader_starts_another_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gs = tmp_path / "bin" / "gs"
+    gs.parent.mkdir()
+    gs.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+    gs.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{gs.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)
+    path = tmp_path / "photo.png"
+    path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 128\n%%EndComments\nshowpage\n")
+    for read in every_reader(path):
+        with pytest.raises(ValueError, match=r"not an image|cannot be read|no mask"):
+            read()
+    assert not (tmp_path / "started").exists()
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError, subprocess.CalledProcessError, ZeroDivisionError, struct.error, AssertionError]
+)
+def test_whatever_a_decoder_raises_is_one_bad_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def fail(*_: object) -> None:
+        raise error(1, "x")
+
+    path = saved(tmp_path / "a.png")
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", fail)
+    for read in every_reader(path):
+        with pytest.raises(ValueError, match=r"."):
+            read()
+
+
+def test_a_bomb_of_labels_is_one_bad_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("1", (20_000, 10_000)).save(path)
+    for read in every_reader(path):
+        with pytest.raises(ValueError, match=r"exceeds limit|too large"):
+            read()
 
 
 def test_mask_values_stay_zero_and_one(tmp_path: Path) -> None:

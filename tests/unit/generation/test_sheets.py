@@ -158,6 +158,22 @@ def test_a_name_that_is_no_pictures(tmp_path: Path, name: str) -> None:
         check_sheet_path(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.JPG", "a.bmp"])
+def test_only_own_sheets_are_replaced(tmp_path: Path, name: str) -> None:
+    path, sheet = tmp_path / name, Image.new("RGB", (2, 2))
+    check_sheet_path(path, replaces=False)
+    sheet.save(path)
+    with pytest.raises(ValueError, match=r"was not drawn by genreid.*--force"):
+        check_sheet_path(path, replaces=False)
+    check_sheet_path(path, replaces=True)
+    save_sheet(path, sheet)
+    if name != "a.bmp":  # which has no place for a word
+        check_sheet_path(path, replaces=False)
+    path.write_text("no picture at all")
+    with pytest.raises(ValueError, match="was not drawn by genreid"):
+        check_sheet_path(path, replaces=False)
+
+
 def test_a_sheet_is_written_into_a_new_folder(tmp_path: Path) -> None:
     save_sheet(tmp_path / "a" / "b.png", Image.new("RGB", (2, 2)))
     assert (tmp_path / "a" / "b.png").is_file()

@@ -167,6 +167,27 @@ def test_masks_of_two_parsers_or_data_sets_are_not_mixed(root: Path, tmp_path: P
     assert json.loads((out / RECORD_NAME).read_text())["dataset"] == str((tmp_path / "moved").resolve())
 
 
+@pytest.mark.parametrize("content", [b"%!PS", b"a diary", b"GIF89a"])
+def test_files_that_were_never_masks_are_not_replaced(root: Path, tmp_path: Path, content: bytes) -> None:
+    images, out = draw(root, ["1.png", "2.png"]), tmp_path / "masks"
+    out.mkdir()
+    (out / "1.png").write_bytes(content)
+    run = make_masks(images, root, out, BrightParser(), 1)
+    assert (out / "1.png").read_bytes() == content
+    assert [refused.path.name for refused in run.refused] == ["1.png"]
+    assert "another file lies where its mask belongs" in run.refused[0].reason
+
+
+@pytest.mark.parametrize("content", ['{"images": [], "annotations": []}', "[1]", "notes"])
+def test_a_record_of_something_else_is_not_replaced(root: Path, tmp_path: Path, content: str) -> None:
+    out = tmp_path / "masks"
+    out.mkdir()
+    (out / RECORD_NAME).write_text(content)
+    with pytest.raises(ValueError, match=r"masks\.json is no record of masks: give another folder"):
+        make_masks(draw(root, ["1.png"]), root, out, BrightParser(), 1)
+    assert (out / RECORD_NAME).read_text() == content
+
+
 def test_a_mask_that_cannot_be_written_stops_the_run_with_the_reason(root: Path, tmp_path: Path) -> None:
     images, out = draw(root, ["1.png", "sub/2.png"]), tmp_path / "masks"
     out.mkdir()

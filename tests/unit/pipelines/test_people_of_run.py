@@ -35,6 +35,16 @@ def test_the_people_are_those_that_the_run_was_trained_on(tmp_path: Path) -> Non
     assert {sample.pid for sample in every.samples} == set(range(1, 9)), "no junk, no distractors"
 
 
+def test_the_folder_that_a_run_names_is_said_aloud(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "genreid")
+    data, mine = draw_market1501(tmp_path / "data", pids=2), draw_market1501(tmp_path / "mine", pids=3)
+    run = run_of(tmp_path, data)
+    assert people_of_run(run, mine).root == mine
+    assert caplog.text == ""
+    assert people_of_run(run).root == data
+    assert f"reading images of {data} (--data DIR names another folder)" in caplog.text
+
+
 def test_own_names_are_kept(tmp_path: Path) -> None:
     data = draw_folder_tree(tmp_path / "data", ("Ada", "Bert"), cameras=2)
     pattern = r"(?P<identity>[^/]+)/cam(?P<camera>[0-9]+)"

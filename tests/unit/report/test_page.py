@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from genreid.report.page import FEWEST_QUERIES, duration, render, write_report
+from genreid.report.page import FEWEST_QUERIES, GENERATOR_MARK, duration, render, write_report
 from genreid.report.run_reader import read_runs
 from tests.drawn_runs import draw_run, draw_target, evaluate_run
 
@@ -254,7 +254,7 @@ def test_broken_parts_do_not_stop_the_page(tmp_path: Path, target: Path) -> None
     picture.write_bytes(picture.read_bytes()[:60])
     log = run / "metrics.jsonl"
     log.write_text(log.read_text() + '{"stage": "rend')
-    reader = Reader(render(read_runs([run])))
+    reader = Reader(render(read_runs([run]), [tmp_path]))
     for words in (
         "no picture: no such file",
         "evaluations/x.json is left out",
@@ -304,6 +304,7 @@ def test_another_file_is_not_replaced(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is no report of genreid"):
         write_report([run], mine)
     assert mine.read_text() == "years of work"
+    assert GENERATOR_MARK in write_report([run], mine, force=True).read_text(encoding="utf-8")
     with pytest.raises(ValueError, match="is a folder; give a file"):
         write_report([run], tmp_path)
     assert write_report([run], tmp_path / "new" / "page.html").is_file()
