@@ -128,6 +128,18 @@ def scores_beside(path: Path) -> Path:
     return path.with_suffix(".queries.safetensors")
 
 
+def _held(path: Path) -> dict[str, Any]:
+    """Return what a result file holds; refuse a file of another kind, which is not to be replaced."""
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        held = None
+    if not isinstance(held, dict) or not {"row", "recipe", "figures"} <= held.keys():
+        msg = f"{path} is there and is no result file of genreid; move it, or give another --out F.json"
+        raise ValueError(msg)
+    return held
+
+
 def expect_same_kind(plan: RowPlan) -> None:
     """Refuse to put figures of another device or arithmetic in the place of those that a file holds.
 
@@ -135,11 +147,13 @@ def expect_same_kind(plan: RowPlan) -> None:
         plan: The row.
 
     Raises:
-        ValueError: If the row's own file was made otherwise; `--out` chooses another.
+        ValueError: If the row's own file was made otherwise, or what `--out` names is no result file.
     """
-    if plan.job.out is not None or not plan.out.is_file():
+    if not plan.out.exists():
         return
-    held = json.loads(plan.out.read_text(encoding="utf-8"))
+    held = _held(plan.out)
+    if plan.job.out is not None:
+        return
     there = f"{held['precision']} on {held['hardware']['device']}"
     here = f"{choose_compute(plan.options.device, plan.options.precision).name} on {plan.device}"
     if there != here:

@@ -41,6 +41,7 @@ def test_sums_and_gradients_are_those_of_the_plain_convolution(
     maps = normal("maps", 3, channels, *size).requires_grad_()
     plain = F.conv2d(maps, conv.weight, conv.bias, stride)
     torch.testing.assert_close(conv(maps), plain)
+    assert conv.bias is not None
     parts = (maps, conv.weight, conv.bias)
     weights = normal("weights", *plain.shape)
     found, expected = (torch.autograd.grad((out * weights).sum(), parts) for out in (conv(maps), plain))
