@@ -1,11 +1,14 @@
 """Which checkpoint of a run a row stands for."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
 
-from genreid.pipelines.row_training import finished
+from genreid.pipelines.row_file import expect_same_kind
+from genreid.pipelines.row_training import RowPlan, finished
 from genreid.recipes.reproduce import find_row
 from genreid.training.checkpoint import CheckpointState, save_checkpoint
 
@@ -46,3 +49,14 @@ def test_a_state_without_sums_is_damaged(run: Path) -> None:
 
 def test_no_run() -> None:
     assert finished(Path("nowhere"), TRAINING) is None
+
+
+@pytest.mark.parametrize("content", ["chapter 3", "[1, 2]", '{"row": "of cabbages"}'])
+def test_out_replaces_result_files_only(tmp_path: Path, content: str) -> None:
+    mine = tmp_path / "thesis.json"
+    mine.write_text(content)
+    plan = cast(RowPlan, SimpleNamespace(out=mine, job=SimpleNamespace(out=mine)))
+    with pytest.raises(ValueError, match=r"thesis\.json is there and is no result file"):
+        expect_same_kind(plan)
+    mine.write_text('{"row": "a", "recipe": "paper", "figures": {}}')
+    expect_same_kind(plan)
