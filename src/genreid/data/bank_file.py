@@ -65,7 +65,7 @@ class BankKey:
             try:
                 status = path.stat()
                 digest.update(b"%d %d\0" % (status.st_size, status.st_mtime_ns))
-            except OSError:
+            except (OSError, ValueError):  # a name with a zero byte in it
                 missing.append(path)
         if missing and kind == "mask":
             raise ValueError(_missing_masks(missing, paths))

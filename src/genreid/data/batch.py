@@ -185,5 +185,5 @@ def _fingerprint(paths: Sequence[Path], labels: Sequence[int], root: Path) -> st
     digest = hashlib.sha256()
     for path, label in zip(paths, labels, strict=True):
         name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-        digest.update(f"{name}\t{label}\n".encode())
+        digest.update(f"{name}\t{label}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()

@@ -55,5 +55,6 @@ def _images_of(folder: Path) -> Iterator[Path]:
         return
     with os.scandir(folder) as entries:
         for entry in entries:
-            if is_image_name(entry.name) and (entry.is_file() or entry.is_symlink()):
+            # in this order: of links that lead to each other `is_file` raises
+            if is_image_name(entry.name) and (entry.is_symlink() or entry.is_file()):
                 yield folder / entry.name

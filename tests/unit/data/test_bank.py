@@ -12,9 +12,11 @@ from PIL import Image
 
 from genreid.data import bank_file, decode_all
 from genreid.data.bank import ImageBank
+from genreid.data.batch import open_image_set
 from genreid.data.decode_rows import Decoding
+from genreid.data.load import load_dataset
 from genreid.data.mask_paths import mask_path
-from tests.drawn_datasets import Canvas, Shot, draw_person
+from tests.drawn_datasets import Canvas, Shot, draw_market1501, draw_person
 
 SIZE = (32, 16)
 
@@ -221,6 +223,20 @@ def test_facts_beside_the_array(tmp_path: Path, own_cache: Path) -> None:
     build(draw(tmp_path, 1))
     facts = json.loads(next(own_cache.glob("*.json")).read_text(encoding="utf-8"))
     assert facts == {"version": 1, "kind": "image", "shape": [1, 3, *SIZE], "unreadable": {}}
+
+
+def test_odd_names_and_loops_of_links_are_one_file_each(tmp_path: Path) -> None:
+    data = draw_market1501(tmp_path / "data", pids=2)
+    train = data / "bounding_box_train"
+    loop, odd = train / "0002_c1s1_000077_00.jpg", train / "0001_c1s1_0000\udcff_00.jpg"
+    loop.symlink_to(loop.name)
+    min(train.iterdir()).rename(odd)
+    samples = load_dataset(data).train
+    paths = [sample.path for sample in samples]
+    assert {loop, odd} <= set(paths)
+    images = open_image_set(samples, [sample.pid for sample in samples], SIZE, data)
+    assert images.bank.unreadable == (loop,)
+    assert ImageBank.build([tmp_path / "a\0.png"], SIZE, progress=False).reasons.keys() == {0}
 
 
 def test_other_users_cannot_see_decoded_people(tmp_path: Path, own_cache: Path) -> None:
