@@ -95,7 +95,7 @@ def measure(config: AdaptConfig, repeats: int) -> tuple[dict[str, list[float]], 
         alone = identity_step(setup, images, batch.source_labels, number)
         times.append(time.perf_counter())
         seed_everything(0, "dropout", number)
-        whole = stage.step(number)
+        whole = stage.learn(stage.draw(number), number)
         times.append(time.perf_counter())
         gap = max(gap, abs(float(alone["identity"]) - float(whole["identity"])))
         if number >= WARM_UP:

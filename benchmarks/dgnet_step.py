@@ -49,6 +49,7 @@ from genreid.models.dgnet import (
 from genreid.recipes.dgnet import published
 from genreid.training.configs import BaselineConfig, ImageConfig
 from genreid.training.dgnet_config import DgnetConfig
+from genreid.training.dgnet_stage import prepare_networks
 from genreid.training.dgnet_step import (
     DgnetOptimizers,
     DgnetSetup,
@@ -114,9 +115,9 @@ def build_networks(given: Case, dtype: torch.dtype = torch.float32) -> TrainedNe
     teacher = build_reid_network(config.teacher.backbone, given.people)
     for network in (appearance, structure, decoder, discriminator, teacher):
         network.to(dtype).train()
-    return TrainedNetworks(
-        appearance, structure, decoder, discriminator, teacher.requires_grad_(requires_grad=False)
-    )
+    networks = TrainedNetworks(appearance, structure, decoder, discriminator, teacher)
+    prepare_networks(networks, config.training)
+    return networks
 
 
 def draw_batch(

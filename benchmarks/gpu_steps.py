@@ -230,14 +230,16 @@ def staged_step(
             domains.target.to_device(device)
         identity = build_reid_network(config.backbone, crgan_step.PEOPLE).eval()
         camera = CameraDiscriminator(config.camera, crgan_step.CAMERAS)
-        return rendering_stage(Workbench(config, 0, compute), domains, identity.to(device), camera).step
+        rendering = rendering_stage(Workbench(config, 0, compute), domains, identity.to(device), camera)
+        return lambda number: rendering.learn(rendering.draw(number), number)
     case = dgnet_step.case(tiny=tiny, pairs=batch)
     training = replace(case.config.training, feeding="none")  # the teacher's part is in `measure`
     source = drawn_set(case.config.image.size, case.people, max(256, case.people))
     if on_device:
         source.to_device(device)
     stage = dgnet_stage(DgnetBench(replace(case.config, training=training), source, None, 0, compute))
-    return lambda number: stage.step(training.iterations // 2 + number)
+    middle = training.iterations // 2
+    return lambda number: stage.learn(stage.draw(middle + number), middle + number)
 
 
 def check(method: Method, compute: Compute, batch: int, *, tiny: bool) -> Figures:

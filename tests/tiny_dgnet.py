@@ -1,6 +1,6 @@
 """DG-Net so small that an iteration takes a fraction of a second: float64, weights out of numpy."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from genreid.models.dgnet import (
     StructureEncoder,
 )
 from genreid.training.dgnet_config import DgnetTraining
+from genreid.training.dgnet_stage import prepare_networks
 from genreid.training.dgnet_step import DgnetOptimizers, DgnetSetup, SwapBatch, TrainedNetworks
 from genreid.training.optimizers import make_adam, make_sgd
 from genreid.training.precision import Compute
@@ -99,7 +100,7 @@ def make_setup(given: Tiny | None = None, dtype: torch.dtype = torch.float64) ->
     for name, network in (*networks._asdict().items(), ("teacher", teacher)):
         if network is not None:
             fill(network.to(dtype).train(), name)
-    teacher.requires_grad_(requires_grad=False)
+    prepare_networks(networks, training)
     adam = training.adam
     betas = (adam.beta1, adam.beta2)
     generator = nn.ModuleDict({"structure": structure, "decoder": decoder})
@@ -121,8 +122,3 @@ def make_batch(number: int = 0, size: tuple[int, int] = SIZE, pairs: int = PAIRS
     erased_positives[1::2, :, 10:20, 5:14] = 0
     labels = (3 * torch.arange(2 * pairs) + number) % PEOPLE
     return SwapBatch(images, positives, erased, erased_positives, labels)
-
-
-def with_training(setup: DgnetSetup, **changes: Any) -> DgnetSetup:
-    """The same networks and optimisers under other settings."""
-    return replace(setup, config=replace(setup.config, **changes))

@@ -21,7 +21,7 @@ from genreid.data.bank import ImageBank
 from genreid.data.decode import Kind
 from genreid.data.load import open_dataset
 from genreid.data.progress import progress_of
-from genreid.features.networks import TrainedNetwork
+from genreid.features.networks import TrainedNetwork, read_images
 from genreid.training.precision import Compute
 
 logger = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ def reestimate_bn_statistics(
         for batch in batches:
             images = to_float(bank.gather(batch, compute.device))
             with compute.autocast():
-                network.embed(images.contiguous(memory_format=torch.channels_last))
+                read_images(network, images.contiguous(memory_format=torch.channels_last))
             advance(len(batch))
     logger.info("batch-norm statistics are averages over %d images in %d batches", len(rows), len(batches))
     return len(rows)

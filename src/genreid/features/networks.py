@@ -1,7 +1,7 @@
 """Networks made ready to embed: what lies between a trained network and an embedding of unit length."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -9,12 +9,24 @@ from torch.nn import functional as F
 from genreid.features.halves import describe_halves
 from genreid.features.options import PUBLISHED_FINE_WEIGHT, FeatureOptions, Pooling
 from genreid.features.pooling import pool
-from genreid.models.backbone import ReidNetwork
-from genreid.models.dgnet import AppearanceEncoder, combine_halves
+from genreid.models.backbone import ReidNetwork, ReidOutput
+from genreid.models.dgnet import Appearance, AppearanceEncoder, combine_halves, to_normalised
 from genreid.models.folding import fold_batch_norm
 
 TrainedNetwork = ReidNetwork | AppearanceEncoder
 """The networks that recognise people."""
+
+
+def read_images(network: TrainedNetwork, images: Tensor) -> ReidOutput | Appearance:
+    """Run a network on images of the package's range; DG-Net's reads them in ImageNet-normalised space.
+
+    Args:
+        network: The network, in the mode in which it shall run.
+        images: [B,3,H,W] in [-1, 1].
+    """
+    if isinstance(network, AppearanceEncoder):
+        return cast(Appearance, network(to_normalised(images)))
+    return cast(ReidOutput, network(images))
 
 
 class ReadyNetwork(Protocol):
@@ -95,9 +107,12 @@ class DualNetwork:
         Returns:
             float32 [B,D] of unit length; D is twice the heads' width, or once if the fine half counts 0.
         """
-        seen, mirrored = self.network.features(images), self.network.features(images.flip(3))
-        primary = F.normalize(seen.primary.float()) + F.normalize(mirrored.primary.float())
-        fine = F.normalize(seen.fine.float()) + F.normalize(mirrored.fine.float())
+        normalised = to_normalised(images)
+        seen, mirrored = self.network(normalised), self.network(normalised.flip(3))
+        primary, fine = (
+            F.normalize(one.embedding.float()) + F.normalize(other.embedding.float())
+            for one, other in ((seen.primary, mirrored.primary), (seen.fine, mirrored.fine))
+        )
         return combine_halves(primary, fine, self.fine_weight) if self.fine_weight else F.normalize(primary)
 
     def describe(self) -> dict[str, str]:

@@ -129,18 +129,6 @@ class Appearance(NamedTuple):
     fine: HeadOutput
 
 
-class DualFeatures(NamedTuple):
-    """The two halves of DG-Net's feature, not normalised; `combine_halves` joins them.
-
-    Attributes:
-        primary: [B,head_width].
-        fine: [B,head_width].
-    """
-
-    primary: Tensor
-    fine: Tensor
-
-
 class IdentityHead(nn.Module):
     """Linear layer, batch norm, dropout, linear classifier; no activation (spec dg-net F2).
 
@@ -234,34 +222,14 @@ class AppearanceEncoder(nn.Module):
         return cast(Tensor, self.backbone.forward_features(images))  # type: ignore[operator]
 
     def forward(self, images: Tensor, *, dropout: bool = True) -> Appearance:
-        """Return the appearance code and what both heads say.
+        """Return the appearance code and what both heads say; their embeddings are the features for matching.
 
         Args:
-            images: [B,3,H,W], ImageNet-normalised.
+            images: [B,3,H,W], ImageNet-normalised (`to_normalised`), like those of E_s, G and D.
             dropout: False: both heads' dropout is off even in training mode.
         """
         code, pooled = self._pool(self.feature_map(images))
         return Appearance(code, self.primary(pooled, dropout=dropout), self.fine(pooled, dropout=dropout))
-
-    def features(self, images: Tensor) -> DualFeatures:
-        """Return both heads' embeddings, which are the features for matching (spec dg-net F10).
-
-        Args:
-            images: [B,3,H,W] in [-1, 1].
-        """
-        _, pooled = self._pool(self.feature_map(to_normalised(images)))
-        return DualFeatures(self.primary.embed(pooled), self.fine.embed(pooled))
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Return both heads' embeddings side by side, not normalised; `combine_halves` weights them.
-
-        Args:
-            images: [B,3,H,W] in [-1, 1].
-
-        Returns:
-            [B,2*head_width].
-        """
-        return torch.cat(self.features(images), dim=1)
 
     def _pool(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         """Return the appearance code [B,4C] of a map, and what the heads read."""

@@ -2,8 +2,8 @@
 
 Paper: Zheng, Yang, Yu, Zheng, Yang, Kautz, "Joint Discriminative and Generative Learning for Person
 Re-identification", CVPR 2019, tables 6-8. What it leaves open is spec dg-net F2-F5; the authors' code, which
-is non-commercial, was not used. All networks live in ImageNet-normalised space (`to_normalised`); every width
-follows from the configurations' `width`.
+is non-commercial, was not used. All networks live in ImageNet-normalised space and none converts inside
+itself: `to_normalised` leads in, `from_normalised` out. Every width follows from the configurations' `width`.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,6 @@ from genreid.models.appearance import (
     Appearance,
     AppearanceConfig,
     AppearanceEncoder,
-    DualFeatures,
     HeadOutput,
     build_appearance_encoder,
     combine_halves,
@@ -45,7 +44,6 @@ __all__ = [
     "Decoder",
     "DecoderConfig",
     "DgnetNetworks",
-    "DualFeatures",
     "HeadOutput",
     "ScaleDiscriminator",
     "ScaleDiscriminatorConfig",

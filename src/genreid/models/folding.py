@@ -35,15 +35,15 @@ def fold_batch_norm(network: NetworkT) -> NetworkT:
     probe = torch.rand(2, 3, *_PROBE_SIZE, generator=torch.Generator().manual_seed(0)) * 2 - 1
     probe = probe.to(next(folded.parameters()).device)
     with torch.no_grad():
-        before = folded.embed(probe)
+        before = folded.feature_map(probe)
         for conv, norm_name in _feeding_convolutions(folded, probe):
             norm = folded.get_submodule(norm_name)
             assert isinstance(norm, nn.BatchNorm2d)
             _fold(conv, norm)
             folded.set_submodule(norm_name, _without_normalisation(norm))
-        after = folded.embed(probe)
+        after = folded.feature_map(probe)
     gap = (after - before).abs().max() / before.abs().max().clamp_min(1e-12)
-    assert gap < _TOLERANCE, f"folding changed the network's output by {gap:.2e} of its range"
+    assert gap < _TOLERANCE, f"folding changed the network's map by {gap:.2e} of its range"
     return folded
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -153,7 +153,7 @@ def expect_a_run(init: Path | None, stage: NetworkStage | None) -> None:
         raise ValueError(msg)
 
 
-def begin_stage(stage: Stage, bench: ClusterBench | TaudlBench, start: Start | None, run: Path) -> None:
+def begin_stage(stage: Stage[Any], bench: ClusterBench | TaudlBench, start: Start | None, run: Path) -> None:
     """Give a stage that has no checkpoint yet its first weights and statistics.
 
     Args:

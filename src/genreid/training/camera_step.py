@@ -10,6 +10,7 @@ from genreid.losses.camera import camera_loss
 from genreid.models.crgan import CameraDiscriminator
 from genreid.training.optimizers import set_learning_rate
 from genreid.training.precision import Compute
+from genreid.training.update import Update
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +62,9 @@ def camera_step(setup: CameraSetup, images: Tensor, cameras: Tensor) -> Mapping[
     """
     set_learning_rate(setup.optimizer, setup.config.learning_rate)
     setup.network.train()
-    with setup.compute.autocast():
-        logits = setup.network(images)
-    loss = camera_loss(logits, cameras)
-    setup.optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
-    setup.optimizer.step()
+    with Update(setup.optimizer) as learning:
+        with setup.compute.autocast():
+            logits = setup.network(images)
+        learning.learn({"camera": camera_loss(logits, cameras)})
     accuracy = (logits.detach().argmax(dim=1) == cameras).float().mean()
-    return {"camera": loss.detach(), "accuracy": accuracy}
+    return learning.terms | {"accuracy": accuracy}

@@ -55,7 +55,19 @@ class ClusterBench:
     compute: Compute
 
 
-def cluster_stage(bench: ClusterBench, report: Report) -> Stage:
+class ClusterBatch(NamedTuple):
+    """What an iteration is given.
+
+    Attributes:
+        images: [P * Z, 3, H, W] in [-1, 1], cluster after cluster, augmented.
+        labels: [P * Z] int64 cluster of each, on the CPU.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+
+def cluster_stage(bench: ClusterBench, report: Report) -> Stage[ClusterBatch]:
     """Make the stage that learns from a target's own unlabelled images.
 
     Steps are numbered through all rounds. What a round has found lies in the memory, which is saved with the
@@ -75,20 +87,23 @@ def cluster_stage(bench: ClusterBench, report: Report) -> Stage:
     setup = ClusterSetup(network, memory, adam, config, compute)
     batches = ClusterBatches(bench, memory)
 
-    def step(number: int) -> Mapping[str, Tensor]:
-        if number % config.iterations == 0:
-            report(number, begin_round(setup, bench, number // config.iterations))
-        batch = batches.draw(number)
-        return cluster_step(setup, batch.images, batch.labels, number)
+    def begin(step: int) -> None:
+        if step % config.iterations == 0:
+            report(step, begin_round(setup, bench, step // config.iterations))
+
+    def learn(batch: ClusterBatch, step: int) -> Mapping[str, Tensor]:
+        return cluster_step(setup, batch.images, batch.labels, step)
 
     return Stage(
         "cluster",
         config.total,
-        step,
+        batches.draw,
+        learn,
         {"identity": network, "memory": memory},
         {"identity": adam},
         cluster_facts(bench),
         checkpoint_every=config.iterations,
+        begin=begin,
     )
 
 
@@ -135,18 +150,6 @@ def begin_round(setup: ClusterSetup, bench: ClusterBench, number: int) -> dict[s
     labels[usable] = torch.from_numpy(found)
     setup.memory.fill(labels, centres_of(embedding, torch.from_numpy(found)))
     return _say(bench, found, number)
-
-
-class ClusterBatch(NamedTuple):
-    """What an iteration is given.
-
-    Attributes:
-        images: [P * Z, 3, H, W] in [-1, 1], cluster after cluster, augmented.
-        labels: [P * Z] int64 cluster of each, on the CPU.
-    """
-
-    images: Tensor
-    labels: Tensor
 
 
 class ClusterBatches:

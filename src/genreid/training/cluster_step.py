@@ -15,6 +15,7 @@ from genreid.training.cluster_memory import ClusterMemory
 from genreid.training.optimizers import scale_learning_rate
 from genreid.training.precision import Compute
 from genreid.training.schedules import step_decay
+from genreid.training.update import Update
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,14 @@ def cluster_step(setup: ClusterSetup, images: Tensor, labels: Tensor, step: int)
     config, memory = setup.config, setup.memory
     scale_learning_rate(setup.optimizer, step_decay(step, config.total, 1.0, config.drop_at))
     setup.network.train()
-    with setup.compute.autocast():
-        groups = [setup.network.embed(group) for group in torch.split(images, config.batch_norm_group)]
-    embedding = F.normalize(at_least_float32(torch.cat(groups)), dim=1)
-    wanted = labels.to(embedding.device, non_blocking=True)
-    loss = cluster_contrast_loss(embedding, memory.centroids, wanted, config.temperature)
-    setup.optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
-    setup.optimizer.step()
+    with Update(setup.optimizer) as learning:
+        with setup.compute.autocast():
+            groups = [setup.network.embed(group) for group in torch.split(images, config.batch_norm_group)]
+        embedding = F.normalize(at_least_float32(torch.cat(groups)), dim=1)
+        wanted = labels.to(embedding.device, non_blocking=True)
+        loss = cluster_contrast_loss(embedding, memory.centroids, wanted, config.temperature)
+        learning.learn({"contrast": loss})
     seen = embedding.detach()
     accuracy = ((seen @ memory.centroids.T).argmax(dim=1) == wanted).float().mean()
     memory.update(seen, labels, config.momentum, config.update)
-    return {"contrast": loss.detach(), "accuracy": accuracy}
+    return learning.terms | {"accuracy": accuracy}

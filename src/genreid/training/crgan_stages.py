@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from genreid.data.batch import BatchPlan, ImageSet
+from genreid.data.batch import Batch, BatchPlan, ImageSet
 from genreid.models.backbone import ReidNetwork
 from genreid.models.crgan import (
     CameraDiscriminator,
@@ -65,7 +65,7 @@ class Workbench:
     compute: Compute
 
 
-def camera_stage(bench: Workbench, target: ImageSet) -> Stage:
+def camera_stage(bench: Workbench, target: ImageSet) -> Stage[Batch]:
     """Stage I: the camera discriminator D_cam learns the target's cameras.
 
     Args:
@@ -79,8 +79,10 @@ def camera_stage(bench: Workbench, target: ImageSet) -> Stage:
     setup = CameraSetup(network, make_adam(network, config.learning_rate, (0.9, 0.999)), config, compute)
     plan = BatchPlan(config.batch, bench.seed, "camera")
 
-    def step(number: int) -> Mapping[str, Tensor]:
-        batch = target.batch(plan, number, compute.device)
+    def draw(step: int) -> Batch:
+        return target.batch(plan, step, compute.device)
+
+    def learn(batch: Batch, _step: int) -> Mapping[str, Tensor]:
         return camera_step(setup, batch.images, batch.labels)
 
     facts = {
@@ -91,7 +93,9 @@ def camera_stage(bench: Workbench, target: ImageSet) -> Stage:
         "kind": bench.config.image.kind,
         "settings": config_to_dict(config),
     }
-    return Stage("camera", config.iterations, step, {"camera": network}, {"camera": setup.optimizer}, facts)
+    return Stage(
+        "camera", config.iterations, draw, learn, {"camera": network}, {"camera": setup.optimizer}, facts
+    )
 
 
 AVERAGE = "average"
@@ -100,7 +104,7 @@ AVERAGE = "average"
 
 def rendering_stage(
     bench: Workbench, domains: Domains, identity: ReidNetwork, camera: CameraDiscriminator | None
-) -> Stage:
+) -> Stage[RenderingBatch]:
     """Stage II: the generator G and the domain discriminator D_d learn, with D_id and D_cam frozen.
 
     Args:
@@ -136,10 +140,13 @@ def rendering_stage(
         config,
         compute,
     )
+    plan = PairPlan(config.batch, bench.seed, "rendering")
 
-    def step(number: int) -> Mapping[str, Tensor]:
-        batch = draw_pairs(domains, PairPlan(config.batch, bench.seed, "rendering"), number, compute.device)
-        return rendering_step(setup, batch, number)
+    def draw(step: int) -> RenderingBatch:
+        return draw_pairs(domains, plan, step, compute.device)
+
+    def learn(batch: RenderingBatch, step: int) -> Mapping[str, Tensor]:
+        return rendering_step(setup, batch, step)
 
     facts = identity_facts(bench.config.baseline, domains.source)
     facts |= {
@@ -152,10 +159,12 @@ def rendering_stage(
     if average is not None:
         networks[AVERAGE] = average
     optimizers = {"generator": setup.optimizers.generator, "domain": setup.optimizers.domain}
-    return Stage("rendering", config.iterations, step, networks, optimizers, facts)
+    return Stage("rendering", config.iterations, draw, learn, networks, optimizers, facts)
 
 
-def finetuning_stage(bench: Workbench, domains: Domains, identity: ReidNetwork, renderer: nn.Module) -> Stage:
+def finetuning_stage(
+    bench: Workbench, domains: Domains, identity: ReidNetwork, renderer: nn.Module
+) -> Stage[RenderingBatch]:
     """Stage III: D_id is fine-tuned on renderings made on the fly, with the source person's label.
 
     Args:
@@ -171,17 +180,18 @@ def finetuning_stage(bench: Workbench, domains: Domains, identity: ReidNetwork, 
     plan = PairPlan(config.batch, bench.seed, "finetuning", config.crop_padding, config.crop_fill)
     real = round(config.source_share * config.batch)
 
-    def step(number: int) -> Mapping[str, Tensor]:
-        batch = draw_pairs(domains, plan, number, compute.device)
+    def draw(step: int) -> RenderingBatch:
+        return draw_pairs(domains, plan, step, compute.device)
+
+    def learn(batch: RenderingBatch, step: int) -> Mapping[str, Tensor]:
         rendering = render(renderer, batch.pair, compute)
         images = torch.cat((batch.pair.source[:real], rendering.image[real:])) if real else rendering.image
-        return identity_step(setup, images, batch.source_labels, number)
+        return identity_step(setup, images, batch.source_labels, step)
 
     facts = identity_facts(bench.config.baseline, domains.source)
     facts |= {"target": domains.target.fingerprint, "settings": config_to_dict(config)}
-    return Stage(
-        "finetuning", config.iterations, step, {"identity": identity}, {"identity": setup.optimizer}, facts
-    )
+    networks, optimizers = {"identity": identity}, {"identity": setup.optimizer}
+    return Stage("finetuning", config.iterations, draw, learn, networks, optimizers, facts)
 
 
 RendererClass = type[Generator | CutAndPaste | ColourTransfer | Composite | Untouched]

@@ -13,9 +13,10 @@ from genreid.losses.context import ContextTargets, context_loss
 from genreid.losses.identity import identity_loss
 from genreid.models.backbone import ReidNetwork
 from genreid.models.crgan import CameraDiscriminator, ConditionPair, DomainDiscriminator, Generator, Rendering
-from genreid.training.optimizers import parameters_of, set_learning_rate
+from genreid.training.optimizers import set_learning_rate
 from genreid.training.precision import Compute
 from genreid.training.schedules import generator_updates, linear_after_half, ramp
+from genreid.training.update import Update
 from genreid.training.views import draw_views, look_at
 
 
@@ -38,6 +39,16 @@ class RenderingWeights:
         if min(values) < 0 or max(values) == 0:
             msg = f"stage2.weights: each must be >= 0 and one > 0, got {values}"
             raise ValueError(msg)
+
+    @property
+    def by_term(self) -> dict[str, float]:
+        """The four lambdas by the names of their terms (equation 8)."""
+        return {
+            "adversarial": self.adversarial,
+            "identity": self.identity,
+            "camera": self.camera,
+            "context": self.context,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,24 +178,25 @@ def rendering_step(setup: RenderingSetup, batch: RenderingBatch, step: int) -> M
 
     # Update D_d (equation 4), with fresh noise on real and rendered images.
     if weights.adversarial > 0:
-        with setup.compute.autocast():
-            scores = networks.domain(torch.cat((batch.pair.target, rendering.image.detach())))
-        real, fake = scores.chunk(2)
-        terms["domain"] = discriminator_loss(real, fake)
-        _update(optimizers.domain, terms["domain"])
+        with Update(optimizers.domain) as judging:
+            with setup.compute.autocast():
+                scores = networks.domain(torch.cat((batch.pair.target, rendering.image.detach())))
+            real, fake = scores.chunk(2)
+            judging.learn({"domain": discriminator_loss(real, fake)})
+        terms |= judging.terms
 
     # Update G k times (equation 8).
     for update in range(generator_updates(step, config.iterations)):
-        with setup.compute.autocast():
-            if update > 0:
-                rendering = networks.generator(batch.pair)
-            losses = generator_losses(setup, batch, rendering, weights)
-        _update(optimizers.generator, weigh(losses, weights))
+        with Update(optimizers.generator) as learning:
+            with setup.compute.autocast():
+                if update > 0:
+                    rendering = networks.generator(batch.pair)
+                losses = generator_losses(setup, batch, rendering, weights)
+            learning.learn(losses, weights.by_term)
         if networks.average is not None:
             follow(networks.average, networks.generator, config.average)
-        terms |= losses
-    terms["context_mask"] = rendering.context_mask.detach().mean()
-    return {name: term.detach() for name, term in terms.items()}
+        terms |= learning.terms
+    return terms | {"context_mask": rendering.context_mask.detach().mean()}
 
 
 def weights_at(config: RenderingConfig, step: int) -> RenderingWeights:
@@ -243,26 +255,3 @@ def generator_losses(
         targets = ContextTargets(wanted.source, wanted.target, pair.source_mask, background)
         losses["context"] = context_loss(rendering.image, targets, config.context_norm)
     return losses
-
-
-def weigh(losses: Mapping[str, Tensor], weights: RenderingWeights) -> Tensor:
-    """Return lambda_adv L_adv + lambda_id L_id + lambda_cam L_cam + lambda_con L_con (equation 8).
-
-    Args:
-        losses: Terms by name; those that are missing count nothing.
-        weights: The four lambdas.
-    """
-    lambdas = {
-        "adversarial": weights.adversarial,
-        "identity": weights.identity,
-        "camera": weights.camera,
-        "context": weights.context,
-    }
-    return torch.stack([lambdas[name] * loss for name, loss in losses.items()]).sum()
-
-
-def _update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    """Take one step down the gradient with respect to this optimiser's parameters, and no others."""
-    optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss, inputs=parameters_of(optimizer))
-    optimizer.step()

@@ -11,6 +11,7 @@ from genreid.data.batch import BatchPlan, ImageSet
 from genreid.data.sampling import step_generator
 from genreid.data.swaps import SwapSource
 from genreid.models.backbone import ReidNetwork
+from genreid.models.batch_groups import group_batch_norms
 from genreid.models.dgnet import (
     Decoder,
     DgnetNetworks,
@@ -20,7 +21,7 @@ from genreid.models.dgnet import (
     to_normalised,
 )
 from genreid.training.config_file import config_to_dict
-from genreid.training.dgnet_config import DgnetConfig
+from genreid.training.dgnet_config import DgnetConfig, DgnetTraining
 from genreid.training.dgnet_step import (
     DgnetOptimizers,
     DgnetSetup,
@@ -29,6 +30,7 @@ from genreid.training.dgnet_step import (
     dgnet_step,
     offline_feeding_step,
 )
+from genreid.training.identity_step import set_training_mode
 from genreid.training.loop import Stage, seed_everything
 from genreid.training.optimizers import make_adam, make_sgd
 from genreid.training.precision import Compute
@@ -53,7 +55,7 @@ class DgnetBench:
     compute: Compute
 
 
-def dgnet_stage(bench: DgnetBench) -> Stage:
+def dgnet_stage(bench: DgnetBench) -> Stage[SwapBatch]:
     """Make the stage that trains E_a, E_s, G and D together.
 
     Args:
@@ -72,16 +74,23 @@ def dgnet_stage(bench: DgnetBench) -> Stage:
         make_adam(networks.discriminator, adam.learning_rate, betas, adam.weight_decay),
     )
     setup = DgnetSetup(networks, optimizers, config.training, compute)
-    draw = _drawing(bench, "dgnet")
 
-    def step(number: int) -> Mapping[str, Tensor]:
-        return dgnet_step(setup, draw(number), number)
+    def learn(batch: SwapBatch, step: int) -> Mapping[str, Tensor]:
+        return dgnet_step(setup, batch, step)
 
     trained = {name: network for name, network in networks._asdict().items() if name != "teacher"}
-    return Stage("dgnet", config.training.iterations, step, trained, optimizers._asdict(), dgnet_facts(bench))
+    return Stage(
+        "dgnet",
+        config.training.iterations,
+        _drawing(bench, "dgnet"),
+        learn,
+        trained,
+        optimizers._asdict(),
+        dgnet_facts(bench),
+    )
 
 
-def offline_stage(bench: DgnetBench, generators: DgnetNetworks) -> Stage:
+def offline_stage(bench: DgnetBench, generators: DgnetNetworks) -> Stage[SwapBatch]:
     """Make the stage that trains a new E_a on images of a generator that no longer changes (section 4.3).
 
     Args:
@@ -97,15 +106,15 @@ def offline_stage(bench: DgnetBench, generators: DgnetNetworks) -> Stage:
     # under "offline", generated images have no weight in DG-Net's own stage; in this one they have theirs
     training = replace(config.training, feeding="online")
     setup = DgnetSetup(networks, DgnetOptimizers(optimizer, optimizer, optimizer), training, compute)
-    draw = _drawing(bench, "offline")
 
-    def step(number: int) -> Mapping[str, Tensor]:
-        return offline_feeding_step(setup, generators, draw(number), number)
+    def learn(batch: SwapBatch, step: int) -> Mapping[str, Tensor]:
+        return offline_feeding_step(setup, generators, batch, step)
 
     return Stage(
         "offline",
         config.training.iterations,
-        step,
+        _drawing(bench, "offline"),
+        learn,
         {"appearance": networks.appearance},
         {"appearance": optimizer},
         dgnet_facts(bench),
@@ -140,12 +149,33 @@ def _fresh_networks(bench: DgnetBench) -> TrainedNetworks:
     structure = StructureEncoder(config.structure)
     decoder = Decoder(config.decoder, structure.out_channels, appearance.feature_channels)
     discriminator = ScaleDiscriminator(config.discriminator)
-    teacher = bench.teacher
+    if bench.teacher is not None:
+        bench.compute.place(bench.teacher)
+    networks = TrainedNetworks(appearance, structure, decoder, discriminator, bench.teacher)
+    prepare_networks(networks, config.training)
+    return networks
+
+
+def prepare_networks(networks: TrainedNetworks, training: DgnetTraining) -> None:
+    """Make networks that are built what the step expects: batch norms by groups, a teacher that only labels.
+
+    Args:
+        networks: In training mode; E_a and the teacher are changed in place.
+        training: Settings.
+
+    Raises:
+        ValueError: If batch norms shall see B images at a time and are of a kind that cannot.
+    """
+    teacher = networks.teacher
+    if training.separate_forwards:
+        group_batch_norms(networks.appearance, training.batch)
+        if teacher is not None:
+            group_batch_norms(teacher, training.batch)
     if teacher is not None:
-        bench.compute.place(teacher).requires_grad_(requires_grad=False)
-        if not config.training.teaching.dropout:
+        set_training_mode(teacher, "train" if training.teaching.batch_norm == "batch" else "frozen")
+        teacher.requires_grad_(requires_grad=False)
+        if not training.teaching.dropout:
             teacher.dropout = 0.0
-    return TrainedNetworks(appearance, structure, decoder, discriminator, teacher)
 
 
 def _drawing(bench: DgnetBench, stream: str) -> Callable[[int], SwapBatch]:

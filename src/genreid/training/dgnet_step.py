@@ -6,14 +6,12 @@ published order (`separate_forwards`). A mean over the 2B images is half of what
 directions: `_both` doubles it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from genreid.losses.gradient_penalty import gradient_penalty
 from genreid.losses.identity import identity_loss
@@ -21,7 +19,6 @@ from genreid.losses.multiscale import discriminator_loss, generator_loss
 from genreid.losses.reconstruction import reconstruction_loss
 from genreid.losses.teacher import Parents, primary_loss, soft_labels
 from genreid.models.backbone import ReidNetwork
-from genreid.models.batch_groups import batch_norm_groups
 from genreid.models.dgnet import (
     Appearance,
     AppearanceEncoder,
@@ -34,10 +31,10 @@ from genreid.models.dgnet import (
 from genreid.models.frozen import frozen_call
 from genreid.models.layers import at_least_float32
 from genreid.training.dgnet_config import DgnetTraining, DgnetWeights
-from genreid.training.identity_step import set_training_mode
-from genreid.training.optimizers import parameters_of, scale_learning_rate
+from genreid.training.optimizers import scale_learning_rate
 from genreid.training.precision import Compute
 from genreid.training.schedules import step_decay
+from genreid.training.update import Update
 
 
 class SwapBatch(NamedTuple):
@@ -136,31 +133,44 @@ def dgnet_step(setup: DgnetSetup, batch: SwapBatch, step: int) -> Mapping[str, T
     Returns:
         The loss terms as scalars on the device, unweighted; terms of weight 0 are not computed.
     """
-    config, optimizers = setup.config, setup.optimizers
+    config, optimizers, autocast = setup.config, setup.optimizers, setup.compute.autocast
     weights = config.weights_at(step)
     factor = step_decay(step, config.iterations, 1.0, config.sgd.drop_at)
     for optimizer in optimizers:
         scale_learning_rate(optimizer, factor)
 
     # Without generation, E_a learns from real images alone (a control, no part of the paper).
-    real_images = partial(real_identity_losses, setup, batch, weights)
     if not config.generation:
-        return _update(setup, [optimizers.appearance], weights, [real_images])
+        with Update(optimizers.appearance) as learning:
+            with autocast():
+                losses = real_identity_losses(setup, batch, weights)
+            learning.learn(losses, weights.by_term)
+        return learning.terms
 
     # Self-identity and cross-identity generation (section 3.1).
-    with setup.compute.autocast():
+    with autocast():
         swap = generate(setup, batch)
     fake = swap.swapped.detach()
 
     # Update D on real and on swapped images (equation 7).
-    judgement = partial(discriminator_losses, setup, batch.images, fake, weights)
-    judged = _update(setup, [optimizers.discriminator], weights, [judgement])
+    with Update(optimizers.discriminator) as judging:
+        with autocast():
+            losses = discriminator_losses(setup, batch.images, fake, weights)
+        judging.learn(losses, weights.by_term)
 
     # Update E_a, E_s and G by one sum of losses (equation 10), with the updated D.
-    parts = [partial(generation_losses, setup, batch, swap, weights), real_images]
-    if weights.primary > 0:
-        parts.append(partial(feeding_losses, setup, fake, batch.labels))
-    return judged | _update(setup, [optimizers.appearance, optimizers.generator], weights, parts)
+    with Update(optimizers.appearance, optimizers.generator) as learning:
+        with autocast():
+            losses = generation_losses(setup, batch, swap, weights)
+        learning.learn(losses, weights.by_term)
+        with autocast():
+            losses = real_identity_losses(setup, batch, weights)
+        learning.learn(losses, weights.by_term)
+        if weights.primary > 0:
+            with autocast():
+                losses = feeding_losses(setup, fake, batch.labels)
+            learning.learn(losses, weights.by_term)
+    return judging.terms | learning.terms
 
 
 def offline_feeding_step(
@@ -177,16 +187,21 @@ def offline_feeding_step(
     Returns:
         The loss terms as scalars on the device, unweighted.
     """
-    config, optimizer = setup.config, setup.optimizers.appearance
+    config, autocast, optimizer = setup.config, setup.compute.autocast, setup.optimizers.appearance
     weights = config.weights_at(step)
     scale_learning_rate(optimizer, step_decay(step, config.iterations, 1.0, config.sgd.drop_at))
-    with setup.compute.autocast(), torch.no_grad():
+    with autocast(), torch.no_grad():
         code = generators.appearance(batch.images).code
         swapped = generators.decoder(partner(generators.structure(batch.images)), code)
-    parts = [partial(real_identity_losses, setup, batch, weights)]
-    if weights.primary > 0:
-        parts.append(partial(feeding_losses, setup, swapped, batch.labels))
-    return _update(setup, [optimizer], weights, parts)
+    with Update(optimizer) as learning:
+        with autocast():
+            losses = real_identity_losses(setup, batch, weights)
+        learning.learn(losses, weights.by_term)
+        if weights.primary > 0:
+            with autocast():
+                losses = feeding_losses(setup, swapped, batch.labels)
+            learning.learn(losses, weights.by_term)
+    return learning.terms
 
 
 def generate(setup: DgnetSetup, batch: SwapBatch) -> Swap:
@@ -316,23 +331,10 @@ def teacher_probabilities(setup: DgnetSetup, generated: Tensor) -> Tensor:
     """
     teacher = setup.networks.teacher
     assert teacher is not None, "feeding without a teacher"
-    set_training_mode(teacher, "train" if setup.config.teaching.batch_norm == "batch" else "frozen")
     shown = from_normalised(torch.cat((generated, generated.flip(3))), clip=False)
-    with _seen_together(setup, teacher, shown):
-        logits = frozen_call(teacher, shown).logits
+    logits = frozen_call(teacher, shown).logits
     image, mirrored = at_least_float32(logits).softmax(dim=1).chunk(2)
     return (image + mirrored) / 2
-
-
-def weigh(losses: Mapping[str, Tensor], weights: DgnetWeights) -> Tensor:
-    """Return the weighted sum of equation 10.
-
-    Args:
-        losses: Terms by name; those that are missing count nothing.
-        weights: Of this iteration.
-    """
-    weight_of = weights.by_term
-    return torch.stack([weight_of[name] * loss for name, loss in losses.items()]).sum()
 
 
 def partner(values: Tensor) -> Tensor:
@@ -347,15 +349,8 @@ def partner(values: Tensor) -> Tensor:
 def _read(setup: DgnetSetup, images: Tensor, *, frozen: bool = False) -> Appearance:
     """Let E_a, or a frozen copy of it without dropout, read images."""
     network = setup.networks.appearance
-    with _seen_together(setup, network, images):
-        reading = frozen_call(network, images, {"dropout": False}) if frozen else network(images)
+    reading = frozen_call(network, images, {"dropout": False}) if frozen else network(images)
     return cast(Appearance, reading)
-
-
-def _seen_together(setup: DgnetSetup, network: nn.Module, images: Tensor) -> AbstractContextManager[None]:
-    """Let batch norms see B images at a time, as published, or all of them together."""
-    size = setup.config.batch if setup.config.separate_forwards else len(images)
-    return batch_norm_groups(network, size)
 
 
 def _encode_structure_again(setup: DgnetSetup, swapped: Tensor) -> Tensor:
@@ -369,41 +364,3 @@ def _encode_structure_again(setup: DgnetSetup, swapped: Tensor) -> Tensor:
 def _both(mean: Tensor) -> Tensor:
     """Turn the mean over both directions into their sum (spec dg-net F6: summed, never averaged)."""
     return 2 * mean
-
-
-def _update(
-    setup: DgnetSetup,
-    optimizers: list[torch.optim.Optimizer],
-    weights: DgnetWeights,
-    parts: Sequence[Callable[[], Mapping[str, Tensor]]],
-) -> dict[str, Tensor]:
-    """Take one step down the gradient with respect to the parameters of these optimisers, and no others.
-
-    The gradient of the sum is that of its parts, added up; so the maps of one part alone are in memory. A
-    parameter that no term reaches (the fine head, until its ramp begins) has a gradient of zero: the L2
-    penalty acts on it as on all others.
-
-    Args:
-        setup: The arithmetic.
-        optimizers: What is updated.
-        weights: Of the terms.
-        parts: What computes the terms, unweighted; no two of them share a graph.
-
-    Returns:
-        All terms, as scalars without their graph.
-    """
-    for optimizer in optimizers:
-        optimizer.zero_grad(set_to_none=True)
-    parameters = [parameter for optimizer in optimizers for parameter in parameters_of(optimizer)]
-    found: dict[str, Tensor] = {}
-    for part in parts:
-        with setup.compute.autocast():
-            losses = part()
-        torch.autograd.backward(weigh(losses, weights), inputs=parameters)
-        found |= {name: loss.detach() for name, loss in losses.items()}
-    for parameter in parameters:
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
-    for optimizer in optimizers:
-        optimizer.step()
-    return found

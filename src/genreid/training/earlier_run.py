@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -10,7 +11,7 @@ from genreid.training.loop import Stage, differences
 from genreid.training.trained_networks import has_dgnet, load_appearance, load_reid_network
 
 
-def take_over_stage(other: Path, run: Path, stage: Stage, option: str) -> None:
+def take_over_stage(other: Path, run: Path, stage: Stage[Any], option: str) -> None:
     """Copy a finished stage of another run, so that this run folder stands alone.
 
     A run that has the stage already keeps its own.
@@ -37,7 +38,7 @@ def take_over_stage(other: Path, run: Path, stage: Stage, option: str) -> None:
     _copy(other, run, stage)
 
 
-def take_over_if_it_fits(other: Path, run: Path, stage: Stage) -> None:
+def take_over_if_it_fits(other: Path, run: Path, stage: Stage[Any]) -> None:
     """Copy a stage of another run if it is finished and just what this run would make.
 
     Args:
@@ -49,7 +50,7 @@ def take_over_if_it_fits(other: Path, run: Path, stage: Stage) -> None:
         _copy(other, run, stage)
 
 
-def _would_not_fit(other: Path, run: Path, stage: Stage) -> str | None:
+def _would_not_fit(other: Path, run: Path, stage: Stage[Any]) -> str | None:
     """Say in what another run's stage is not this one; None: it is not finished there."""
     if load_newest(run / "checkpoints" / stage.name) is not None:
         return ""
@@ -57,7 +58,7 @@ def _would_not_fit(other: Path, run: Path, stage: Stage) -> str | None:
     return differences(stage, found) if found is not None and found.state.finished else None
 
 
-def _copy(other: Path, run: Path, stage: Stage) -> None:
+def _copy(other: Path, run: Path, stage: Stage[Any]) -> None:
     """Copy another run's newest checkpoint of a stage, if this run has none."""
     if load_newest(run / "checkpoints" / stage.name) is not None:
         return

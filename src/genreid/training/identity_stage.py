@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from genreid.data.batch import BatchPlan, ImageSet
+from genreid.data.batch import Batch, BatchPlan, ImageSet
 from genreid.models.backbone import build_reid_network
 from genreid.training.config_file import config_to_dict
 from genreid.training.configs import BaselineConfig
@@ -15,7 +15,7 @@ from genreid.training.optimizers import make_sgd
 from genreid.training.precision import Compute
 
 
-def identity_stage(config: BaselineConfig, source: ImageSet, seed: int, compute: Compute) -> Stage:
+def identity_stage(config: BaselineConfig, source: ImageSet, seed: int, compute: Compute) -> Stage[Batch]:
     """Make the stage that trains a re-id network; in CR-GAN it is the identity discriminator D_id.
 
     Args:
@@ -31,14 +31,17 @@ def identity_stage(config: BaselineConfig, source: ImageSet, seed: int, compute:
     identity = config.identity
     plan = BatchPlan(identity.batch, seed, "identity", identity.crop_padding, identity.crop_fill)
 
-    def step(number: int) -> Mapping[str, Tensor]:
-        batch = source.batch(plan, number, compute.device)
-        return identity_step(setup, batch.images, batch.labels, number)
+    def draw(step: int) -> Batch:
+        return source.batch(plan, step, compute.device)
+
+    def learn(batch: Batch, step: int) -> Mapping[str, Tensor]:
+        return identity_step(setup, batch.images, batch.labels, step)
 
     return Stage(
         "identity",
         config.identity.iterations,
-        step,
+        draw,
+        learn,
         {"identity": network},
         {"identity": setup.optimizer},
         identity_facts(config, source) | {"settings": config_to_dict(config.identity)},

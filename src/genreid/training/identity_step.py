@@ -13,6 +13,7 @@ from genreid.models.layers import at_least_float32
 from genreid.training.optimizers import SgdConfig, scale_learning_rate
 from genreid.training.precision import Compute
 from genreid.training.schedules import step_decay, warm_up
+from genreid.training.update import Update
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,16 +93,15 @@ def identity_step(setup: IdentitySetup, images: Tensor, labels: Tensor, step: in
     config = setup.config
     scale_learning_rate(setup.optimizer, step_decay(step, config.iterations, 1.0, config.sgd.drop_at))
     set_training_mode(setup.network, config.batch_norm)
-    with setup.compute.autocast():
-        logits = setup.network(images).logits
-    logits = at_least_float32(logits)
-    loss = identity_loss(logits, labels, config.label_smoothing)
     weight = warm_up(step, config.iterations, config.warm_up)
-    setup.optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(weight * loss)
-    setup.optimizer.step()
+    with Update(setup.optimizer) as learning:
+        with setup.compute.autocast():
+            logits = setup.network(images).logits
+        logits = at_least_float32(logits)
+        loss = identity_loss(logits, labels, config.label_smoothing)
+        learning.learn({"identity": loss}, {"identity": weight})
     accuracy = (logits.detach().argmax(dim=1) == labels).float().mean()
-    return {"identity": loss.detach(), "accuracy": accuracy}
+    return learning.terms | {"accuracy": accuracy}
 
 
 def set_training_mode(network: nn.Module, batch_norm: str) -> None:

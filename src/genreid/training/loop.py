@@ -18,7 +18,7 @@ from enum import Enum
 from pathlib import Path
 from statistics import fmean
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +36,7 @@ from genreid.training.run_log import RunLog
 
 logger = logging.getLogger(__name__)
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
+BatchT = TypeVar("BatchT")
 
 _START_ANEW = (
     "A run keeps its settings: start anew in another --out, with --precision fp32 or a smaller learning "
@@ -46,26 +47,31 @@ LOG_EVERY = 20
 
 
 @dataclass(frozen=True)
-class Stage:
+class Stage(Generic[BatchT]):
     """One stage of a method, ready to run.
 
     Attributes:
         name: Such as `identity`, `rendering`.
         iterations: Length of the stage.
-        step: Runs iteration t and returns its loss terms as scalars on the device.
+        draw: Returns the batch of iteration t, on the device: a pure function of t, and of what `begin` left.
+        learn: Takes the batch and t, updates the networks, returns the loss terms as scalars on the device.
         networks: What is trained, by name; it is what a checkpoint holds.
         optimizers: By name.
         facts: What a checkpoint must know to rebuild the networks.
         checkpoint_every: Iterations between two checkpoints that are written whatever the time; 0: none are.
+        begin: Called with t before the batch is drawn, where the drawing depends on what has been learnt, as
+            on clusters of the images; None: it does not.
     """
 
     name: str
     iterations: int
-    step: Callable[[int], Mapping[str, Tensor]]
+    draw: Callable[[int], BatchT]
+    learn: Callable[[BatchT, int], Mapping[str, Tensor]]
     networks: Mapping[str, nn.Module]
     optimizers: Mapping[str, torch.optim.Optimizer]
     facts: Mapping[str, Any]
     checkpoint_every: int = 0
+    begin: Callable[[int], None] | None = None
 
     def network(self, name: str, kind: type[NetworkT]) -> NetworkT:
         """Return one of the networks with its type.
@@ -147,7 +153,7 @@ class Session:
                 signal.signal(number, handler)
 
 
-def run_stage(stage: Stage, session: Session, log: RunLog) -> bool:
+def run_stage(stage: Stage[BatchT], session: Session, log: RunLog) -> bool:
     """Run a stage to its end, from its newest checkpoint if there is one.
 
     Args:
@@ -170,7 +176,10 @@ def run_stage(stage: Stage, session: Session, log: RunLog) -> bool:
         stopping = False
         while step < stage.iterations and not (stopping and step > first):  # no session without a step
             seed_everything(session.seed, stage.name, step)
-            pending.append(stage.step(step))
+            if stage.begin is not None:
+                stage.begin(step)
+            batch = stage.draw(step)
+            pending.append(stage.learn(batch, step))
             step += 1
             stopping = session.must_stop()  # asked once, so that no step ends the loop unread
             due = stage.checkpoint_every > 0 and step % stage.checkpoint_every == 0
@@ -198,7 +207,7 @@ def seed_everything(seed: int, stage: str, step: int) -> None:
     torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def differences(stage: Stage, checkpoint: Checkpoint) -> str:
+def differences(stage: Stage[Any], checkpoint: Checkpoint) -> str:
     """Say in what a checkpoint is not of this stage: of other data, networks or settings.
 
     Args:
@@ -215,7 +224,7 @@ def differences(stage: Stage, checkpoint: Checkpoint) -> str:
     return "\n".join(f"  {name}: {there[name]} there, {here[name]} now" for name in changed)
 
 
-def _restore(stage: Stage, folder: Path) -> int:
+def _restore(stage: Stage[Any], folder: Path) -> int:
     """Load the newest whole checkpoint into the stage and return its step, 0 if there is none."""
     checkpoint = load_newest(folder)
     if checkpoint is None:
@@ -233,7 +242,7 @@ def _restore(stage: Stage, folder: Path) -> int:
     return checkpoint.state.step
 
 
-def _save(stage: Stage, step: int, folder: Path) -> int:
+def _save(stage: Stage[Any], step: int, folder: Path) -> int:
     """Write a checkpoint and return its step; weights that are not finite are not kept."""
     values = [
         value

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from genreid.data.batch import BatchPlan, ImageSet
+from genreid.data.batch import Batch, BatchPlan, ImageSet
 from genreid.data.sample import UNKNOWN_CAMID
 from genreid.data.sampling import step_generator
 from genreid.data.sized_crop import SizedCrop, random_sized_crop
@@ -47,7 +47,7 @@ class TaudlBench:
     compute: Compute
 
 
-def taudl_stage(bench: TaudlBench) -> Stage:
+def taudl_stage(bench: TaudlBench) -> Stage[Batch]:
     """Make the stage that learns from tracklets.
 
     Args:
@@ -73,19 +73,21 @@ def taudl_stage(bench: TaudlBench) -> Stage:
     plan = TrackletPlan(each, config.images, bench.seed, "taudl")
     flips = BatchPlan(each * cameras * config.images, bench.seed, "taudl")
 
-    def step(number: int) -> Mapping[str, Tensor]:
-        drawn = tracklets.draw(plan, number)
-        images = bench.images.take(drawn.rows, flips, number, compute.device).images
+    def draw(step: int) -> Batch:
+        drawn = tracklets.draw(plan, step)
+        images = bench.images.take(drawn.rows, flips, step, compute.device).images
         if config.crop_area < 1:
-            generator = step_generator(number, bench.seed, "taudl/crops")
+            generator = step_generator(step, bench.seed, "taudl/crops")
             images = random_sized_crop(images, SizedCrop((config.crop_area, 1.0)), generator)
             images = images.contiguous(memory_format=torch.channels_last)
-        labels = drawn.labels.to(compute.device, non_blocking=True)
-        return taudl_step(setup, images, labels, number)
+        return Batch(images, None, drawn.labels.to(compute.device, non_blocking=True))
+
+    def learn(batch: Batch, step: int) -> Mapping[str, Tensor]:
+        return taudl_step(setup, batch.images, batch.labels, step)
 
     networks = {"identity": network, "heads": heads}
     facts = taudl_facts(bench, tracklets)
-    return Stage("taudl", config.iterations, step, networks, {"identity": adam}, facts)
+    return Stage("taudl", config.iterations, draw, learn, networks, {"identity": adam}, facts)
 
 
 def taudl_facts(bench: TaudlBench, tracklets: Tracklets) -> dict[str, Any]:

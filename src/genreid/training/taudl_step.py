@@ -13,6 +13,7 @@ from genreid.training.optimizers import scale_learning_rate
 from genreid.training.precision import Compute
 from genreid.training.schedules import hold_then_fall
 from genreid.training.taudl_config import TaudlTraining
+from genreid.training.update import Update
 
 
 @dataclass(frozen=True)
@@ -52,27 +53,21 @@ def taudl_step(setup: TaudlSetup, images: Tensor, labels: Tensor, step: int) -> 
     scale_learning_rate(setup.optimizer, hold_then_fall(step, config.iterations, 1.0, config.hold))
     setup.network.train()
     share = len(images) // count
-    with setup.compute.autocast():
-        embeddings = [setup.network.embed(part) for part in torch.split(images, share)]
-        scores = [head(part) for head, part in zip(setup.heads, embeddings, strict=True)]
-    logits, wanted = [at_least_float32(part) for part in scores], torch.split(labels, share)
-    discrimination = pctd_loss(logits, wanted, config.discrimination)
+    weights = {"discrimination": 1 - config.association, "association": config.association}
+    with Update(setup.optimizer) as learning:
+        with setup.compute.autocast():
+            embeddings = [setup.network.embed(part) for part in torch.split(images, share)]
+            scores = [head(part) for head, part in zip(setup.heads, embeddings, strict=True)]
+        logits, wanted = [at_least_float32(part) for part in scores], torch.split(labels, share)
+        discrimination = pctd_loss(logits, wanted, config.discrimination)
 
-    whole = at_least_float32(torch.cat(embeddings))
-    tracklets = whole.view(-1, config.images, whole.shape[1]).mean(dim=1)
-    cameras = _cameras(len(tracklets), count, interleaved=config.ccta.interleaved_cameras).to(whole.device)
-    association = ccta_loss(tracklets, cameras, count // 2, config.ccta)
-
-    loss = (1 - config.association) * discrimination + config.association * association
-    setup.optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
-    setup.optimizer.step()
+        whole = at_least_float32(torch.cat(embeddings))
+        tracklets = whole.view(-1, config.images, whole.shape[1]).mean(dim=1)
+        numbers = _cameras(len(tracklets), count, interleaved=config.ccta.interleaved_cameras)
+        association = ccta_loss(tracklets, numbers.to(whole.device), count // 2, config.ccta)
+        learning.learn({"discrimination": discrimination, "association": association}, weights)
     right = [part.detach().argmax(dim=1) == target for part, target in zip(logits, wanted, strict=True)]
-    return {
-        "discrimination": discrimination.detach(),
-        "association": association.detach(),
-        "accuracy": torch.cat(right).float().mean(),
-    }
+    return learning.terms | {"accuracy": torch.cat(right).float().mean()}
 
 
 def _cameras(tracklets: int, count: int, *, interleaved: bool) -> Tensor:

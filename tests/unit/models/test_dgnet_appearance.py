@@ -140,15 +140,6 @@ def test_dropout_lies_between_embedding_and_classifier(name: str, probability: f
     torch.testing.assert_close(still.logits, still.embedding)
 
 
-def test_features_are_both_embeddings_of_images_in_the_packages_range() -> None:
-    network = build().eval()
-    images = torch.tanh(normal("images", 2, 3, 8, 4))
-    output, features = network(oracle.normalised(images)), network.features(images)
-    torch.testing.assert_close(features.primary, output.primary.embedding)
-    torch.testing.assert_close(features.fine, output.fine.embedding)
-    assert features.primary.shape == (2, 6)
-
-
 def test_a_frozen_call_gives_gradients_to_the_image_alone() -> None:
     network = build().train()
     before = weights_of(network)

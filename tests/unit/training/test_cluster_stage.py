@@ -12,7 +12,7 @@ from torch import Tensor
 from genreid.models.neck import NeckNetwork
 from genreid.training.checkpoint import checkpoint_folders, load_newest
 from genreid.training.cluster_config import ClusteringConfig
-from genreid.training.cluster_stage import ERASED, ClusterBatches, ClusterBench, cluster_stage
+from genreid.training.cluster_stage import ERASED, ClusterBatch, ClusterBatches, ClusterBench, cluster_stage
 from genreid.training.loop import Session, Stage, run_stage
 from genreid.training.run_log import RunLog
 from genreid.training.trained_networks import load_reid_network
@@ -29,30 +29,29 @@ class Told:
         self.rounds[step] = dict(values)
 
 
-def make_stage(bench: ClusterBench, told: Told | None = None) -> Stage:
+def make_stage(bench: ClusterBench, told: Told | None = None) -> Stage[ClusterBatch]:
     return cluster_stage(bench, told or Told())
 
 
-def run(stage: Stage, folder: Path, *, stop_after: int | None = None, seed: int = 3) -> bool:
+def run(stage: Stage[ClusterBatch], folder: Path, *, stop_after: int | None = None, seed: int = 3) -> bool:
     """Run a stage; a kill is an error in the middle of a step."""
-    inner = stage.step
 
-    def step(number: int) -> Mapping[str, Tensor]:
+    def draw(number: int) -> ClusterBatch:
         if number == stop_after:
             raise KeyboardInterrupt
-        return inner(number)
+        return stage.draw(number)
 
     folder.mkdir(exist_ok=True)
     with RunLog(folder) as log:
-        return run_stage(replace(stage, step=step), Session(folder, seed, checkpoint_minutes=1e9), log)
+        return run_stage(replace(stage, draw=draw), Session(folder, seed, checkpoint_minutes=1e9), log)
 
 
-def weights(stage: Stage) -> dict[str, Tensor]:
+def weights(stage: Stage[ClusterBatch]) -> dict[str, Tensor]:
     return {f"{n}.{k}": v for n, net in stage.networks.items() for k, v in net.state_dict().items()}
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stage, Told, Path]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stage[ClusterBatch], Told, Path]:
     """A run that nobody disturbs."""
     told, folder = Told(), tmp_path_factory.mktemp("stage") / "whole"
     stage = make_stage(cluster_bench(), told)
@@ -60,7 +59,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stage, Told, Path]:
     return stage, told, folder
 
 
-def test_four_colours_are_four_people(whole: tuple[Stage, Told, Path]) -> None:
+def test_four_colours_are_four_people(whole: tuple[Stage[ClusterBatch], Told, Path]) -> None:
     _stage, told, _folder = whole
     assert list(told.rounds) == [0, 6, 12]
     last = told.rounds[12]
@@ -71,7 +70,7 @@ def test_four_colours_are_four_people(whole: tuple[Stage, Told, Path]) -> None:
     assert last["outliers"] == 0
 
 
-def test_the_checkpoint_holds_clusters_and_centres(whole: tuple[Stage, Told, Path]) -> None:
+def test_the_checkpoint_holds_clusters_and_centres(whole: tuple[Stage[ClusterBatch], Told, Path]) -> None:
     stage, _told, folder = whole
     found = load_newest(folder / "checkpoints" / "cluster")
     assert found is not None
@@ -88,7 +87,7 @@ def test_the_checkpoint_holds_clusters_and_centres(whole: tuple[Stage, Told, Pat
 
 @pytest.mark.parametrize("stops", [[6], [2, 13]])
 def test_a_killed_run_ends_in_the_same_weights(
-    whole: tuple[Stage, Told, Path], tmp_path: Path, stops: list[int]
+    whole: tuple[Stage[ClusterBatch], Told, Path], tmp_path: Path, stops: list[int]
 ) -> None:
     """Killed in the middle of a round, at its beginning, or before the first checkpoint."""
     for stop in stops:
@@ -102,19 +101,18 @@ def test_a_killed_run_ends_in_the_same_weights(
 
 
 def test_a_stop_in_the_middle_of_a_round_keeps_its_clusters(
-    whole: tuple[Stage, Told, Path], tmp_path: Path
+    whole: tuple[Stage[ClusterBatch], Told, Path], tmp_path: Path
 ) -> None:
     stage, told = make_stage(cluster_bench()), Told()
     session = Session(tmp_path / "run", 3)
     session.run.mkdir()
-    inner = stage.step
 
-    def step(number: int) -> Mapping[str, Tensor]:
+    def draw(number: int) -> ClusterBatch:
         session.stop_reason = "the test asks" if number == 8 else ""
-        return inner(number)
+        return stage.draw(number)
 
     with RunLog(session.run) as log:
-        assert not run_stage(replace(stage, step=step), session, log)
+        assert not run_stage(replace(stage, draw=draw), session, log)
     resumed = make_stage(cluster_bench(), told)
     assert run(resumed, session.run)
     assert list(told.rounds) == [12], "the round that was under way is not clustered again"
@@ -122,7 +120,7 @@ def test_a_stop_in_the_middle_of_a_round_keeps_its_clusters(
     assert all(torch.equal(value, expected[name]) for name, value in weights(resumed).items())
 
 
-def test_another_seed_ends_elsewhere(whole: tuple[Stage, Told, Path], tmp_path: Path) -> None:
+def test_another_seed_ends_elsewhere(whole: tuple[Stage[ClusterBatch], Told, Path], tmp_path: Path) -> None:
     other = make_stage(cluster_bench(seed=4))
     assert run(other, tmp_path / "run", seed=4)
     expected = weights(whole[0])
@@ -142,15 +140,16 @@ def test_without_clusters_it_ends_with_what_to_do(tmp_path: Path) -> None:
 
 def test_the_last_good_network_stays(tmp_path: Path) -> None:
     stage = make_stage(cluster_bench())
-    network, inner = stage.network("identity", NeckNetwork), stage.step
+    network, begin = stage.network("identity", NeckNetwork), stage.begin
+    assert begin is not None
 
-    def step(number: int) -> Mapping[str, Tensor]:
+    def spoil(number: int) -> None:
         if number == 6:  # as if the training had made all people alike
             network.get_parameter("bottleneck.0.weight").data[1:].zero_()
-        return inner(number)
+        begin(number)
 
     with pytest.raises(ValueError, match=r"round 2 of 3: .*The newest checkpoint holds the round before"):
-        run(replace(stage, step=step), tmp_path / "run")
+        run(replace(stage, begin=spoil), tmp_path / "run")
     assert load_reid_network(tmp_path / "run").step == 6
 
 

@@ -73,10 +73,10 @@ def unchanged(network: nn.Module, before: dict[str, Tensor]) -> bool:
     return all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
-def run(stage: Stage) -> dict[str, Tensor]:
+def run(stage: Stage[Any]) -> dict[str, Tensor]:
     terms: dict[str, Tensor] = {}
     for step in range(stage.iterations):
-        terms = dict(stage.step(step))
+        terms = dict(stage.learn(stage.draw(step), step))
     return terms
 
 
@@ -125,7 +125,7 @@ def test_initial_weights_follow_the_seed_alone() -> None:
 # Stage II
 
 
-def stage_two(camera: CameraDiscriminator | None = None, config: AdaptConfig = CONFIG) -> Stage:
+def stage_two(camera: CameraDiscriminator | None = None, config: AdaptConfig = CONFIG) -> Stage[Any]:
     return rendering_stage(Workbench(config, 3, CPU), domains(), reid(), camera)
 
 
@@ -155,9 +155,9 @@ def test_stage_two_sees_the_identity_network_as_it_is_when_it_begins() -> None:
     with torch.no_grad():
         identity.classifier.weight.mul_(1000)
     stage = rendering_stage(BENCH, domains(), identity, None)
-    changed = dict(stage.step(0))["identity"]
-    plain = dict(rendering_stage(BENCH, domains(), reid(), None).step(0))["identity"]
-    assert not torch.equal(changed, plain)
+    plain = rendering_stage(BENCH, domains(), reid(), None)
+    changed, kept = (each.learn(each.draw(0), 0)["identity"] for each in (stage, plain))
+    assert not torch.equal(changed, kept)
 
 
 def test_without_cameras_stage_two_has_no_camera_loss() -> None:
@@ -167,9 +167,9 @@ def test_without_cameras_stage_two_has_no_camera_loss() -> None:
 def test_a_step_is_a_function_of_its_number() -> None:
     one, other = stage_two(recogniser()), stage_two(recogniser())
     torch.manual_seed(0)
-    first = one.step(1)
+    first = one.learn(one.draw(1), 1)
     torch.manual_seed(0)
-    second = other.step(1)
+    second = other.learn(other.draw(1), 1)
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
@@ -251,7 +251,8 @@ def test_a_share_of_real_source_images(share: float, real: int) -> None:
     config = replace(CONFIG, stage3=replace(CONFIG.stage3, source_share=share))
     identity, renderer = reid(), Marking()
     seen = images_given_to(identity)
-    finetuning_stage(Workbench(config, 3, CPU), domains(), identity, renderer).step(0)
+    stage = finetuning_stage(Workbench(config, 3, CPU), domains(), identity, renderer)
+    stage.learn(stage.draw(0), 0)
     source = renderer.given[0].source
     assert torch.equal(seen[0][:real], source[:real])
     assert (seen[0][real:] == 0.25).all()
@@ -261,7 +262,8 @@ def test_a_share_of_real_source_images(share: float, real: int) -> None:
 def test_labels_of_stage_three_are_the_source_persons() -> None:
     """With the source images themselves as renderings, D_id is trained as on plain source images."""
     identity, twin = reid(), reid()
-    finetuning_stage(BENCH, domains(), identity, Untouched()).step(0)
+    stage = finetuning_stage(BENCH, domains(), identity, Untouched())
+    stage.learn(stage.draw(0), 0)
     batch = draw_pairs(domains(), PairPlan(4, 3, "finetuning"), 0, CPU.device)
     optimizer = torch.optim.SGD(twin.parameters(), lr=0.001, momentum=0.9, nesterov=True, weight_decay=5e-4)
     twin.train()

@@ -18,10 +18,10 @@ from genreid.training.crgan_step import (
     RenderingWeights,
     generator_losses,
     rendering_step,
-    weigh,
     weights_at,
 )
 from genreid.training.precision import Compute
+from genreid.training.update import weigh
 from genreid.training.views import draw_views, look_at
 from tests.drawn_tensors import weights_of
 from tests.oracles import crgan_oracle as oracle
@@ -244,10 +244,12 @@ def test_weigh_is_equation_8() -> None:
             ("adversarial", "identity", "camera", "context"), (1.0, 10.0, 100.0, 1000.0), strict=True
         )
     }
-    assert weigh(losses, RenderingWeights()).item() == 2 * 1 + 10 + 100 + 5 * 1000
-    assert weigh(losses, RenderingWeights(adversarial=1, identity=2, camera=3, context=4)).item() == 4321
+    assert weigh(losses, RenderingWeights().by_term).item() == 2 * 1 + 10 + 100 + 5 * 1000
+    assert (
+        weigh(losses, RenderingWeights(adversarial=1, identity=2, camera=3, context=4).by_term).item() == 4321
+    )
     del losses["camera"]
-    assert weigh(losses, RenderingWeights()).item() == 2 * 1 + 10 + 5 * 1000
+    assert weigh(losses, RenderingWeights().by_term).item() == 2 * 1 + 10 + 5 * 1000
 
 
 @pytest.mark.parametrize("left_out", ["adversarial", "identity", "camera", "context"])

@@ -1,14 +1,14 @@
 """Who learns from which term of DG-Net, and which statistics a step leaves behind (spec dg-net F6-F8)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
-from weakref import ReferenceType, ref
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from genreid.models.batch_groups import group_batch_norms
 from genreid.models.dgnet import from_normalised, to_normalised
 from genreid.training.dgnet_config import TeachingConfig
 from genreid.training.dgnet_step import (
@@ -23,7 +23,6 @@ from genreid.training.dgnet_step import (
     teacher_probabilities,
 )
 from genreid.training.dgnet_step import _encode_structure_again as encode_structure_again
-from genreid.training.dgnet_step import _update as update
 from tests.drawn_tensors import weights_of
 from tests.tiny_dgnet import (
     PAIRS,
@@ -33,7 +32,6 @@ from tests.tiny_dgnet import (
     make_setup,
     tiny,
     tiny_appearance,
-    with_training,
 )
 
 LATE = 50_000
@@ -233,9 +231,7 @@ def readings(setup: DgnetSetup, step: int) -> list[tuple[str, int]]:
     """What E_a was shown in one iteration, in its order, and how many images at once."""
     batch = make_batch()
     with torch.no_grad():
-        known = batch._asdict() | {
-            "swapped": generate(replace(make_setup(), config=setup.config), batch).swapped
-        }
+        known = batch._asdict() | {"swapped": generate(make_setup(Tiny(setup.config)), batch).swapped}
     shown: list[tuple[str, int]] = []
 
     def note(_module: nn.Module, given: tuple[Tensor, ...]) -> None:
@@ -349,14 +345,16 @@ def test_the_teacher_learns_nothing_and_keeps_its_statistics() -> None:
 @pytest.mark.parametrize("batch_norm", ["batch", "stored"])
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_the_teachers_dropout_and_statistics_are_two_things(batch_norm: str, dropout: float) -> None:
-    given = replace(tiny(teaching=TeachingConfig(batch_norm=batch_norm)), teacher_dropout=dropout)  # type: ignore[arg-type]
-    setup, images = make_setup(given), make_batch().images
+    teaching = TeachingConfig(batch_norm=batch_norm, dropout=dropout > 0)  # type: ignore[arg-type]
+    setup, images = make_setup(replace(tiny(teaching=teaching), teacher_dropout=dropout)), make_batch().images
     labels = []
     for seed in (1, 2):
         torch.manual_seed(seed)
         labels.append(teacher_probabilities(setup, images))
     assert torch.equal(*labels) == (dropout == 0)
-    alone = teacher_probabilities(with_training(setup, batch=2), images)  # two images at a time
+    assert setup.networks.teacher is not None
+    group_batch_norms(setup.networks.teacher, 2)
+    alone = teacher_probabilities(setup, images)  # two images at a time
     if dropout == 0:
         assert torch.allclose(alone, labels[0]) == (batch_norm == "stored")
 
@@ -382,26 +380,3 @@ def test_nobody_is_asked_where_nobody_is_fed() -> None:
     terms = dgnet_step(setup, make_batch(), LATE)
     assert not {"primary", "fine"} & set(terms)
     assert "fine_identity" in terms, "the fine head still learns on real images"
-
-
-def test_maps_of_one_part_are_gone_before_the_next_begins() -> None:
-    """The gradient is that of a sum; its parts are added up so that one part's maps alone are in memory."""
-    setup = make_setup()
-    optimizer = setup.optimizers.discriminator
-    weight = next(setup.networks.discriminator.parameters())
-    maps: list[ReferenceType[Tensor]] = []
-
-    def part(name: str) -> Callable[[], Mapping[str, Tensor]]:
-        def compute() -> Mapping[str, Tensor]:
-            assert all(kept() is None for kept in maps), f"maps of an earlier part while {name} is computed"
-            made = weight.exp()  # backward needs it, so the graph holds it
-            maps.append(ref(made))
-            return {name: made.square().sum()}
-
-        return compute
-
-    names = ("identity", "adversarial", "primary")
-    found = update(setup, [optimizer], setup.config.weights_at(LATE), [part(name) for name in names])
-    assert list(found) == list(names)
-    assert len(maps) == 3
-    assert all(term.grad_fn is None for term in found.values())

@@ -67,11 +67,11 @@ def a_teacher() -> ReidNetwork:
     return stage.network("identity", ReidNetwork)
 
 
-def run(stage: Stage, steps: range) -> list[dict[str, Tensor]]:
+def run(stage: Stage[Any], steps: range) -> list[dict[str, Tensor]]:
     lines = []
     for step in steps:
         seed_everything(3, stage.name, step)
-        lines.append(dict(stage.step(step)))
+        lines.append(dict(stage.learn(stage.draw(step), step)))
     return lines
 
 
@@ -80,7 +80,7 @@ def same(one: nn.Module, other: nn.Module) -> bool:
     return all(torch.equal(value, twin[name]) for name, value in one.state_dict().items())
 
 
-def generators_of(stage: Stage) -> DgnetNetworks:
+def generators_of(stage: Stage[Any]) -> DgnetNetworks:
     return DgnetNetworks(
         stage.network("appearance", AppearanceEncoder),
         stage.network("structure", StructureEncoder),

@@ -12,8 +12,9 @@ from genreid.losses.teacher import LabelStyle
 from genreid.models.dgnet import DgnetNetworks
 from genreid.recipes.dgnet import paper_text
 from genreid.training.dgnet_config import DgnetTraining, DgnetWeights, TeachingConfig
-from genreid.training.dgnet_step import DgnetSetup, SwapBatch, dgnet_step, offline_feeding_step, weigh
+from genreid.training.dgnet_step import DgnetSetup, SwapBatch, dgnet_step, offline_feeding_step
 from genreid.training.precision import Compute
+from genreid.training.update import weigh
 from tests.drawn_tensors import fill, weights_of
 from tests.oracles.dgnet_oracle import LiteralBatch, LiteralDgnet, LiteralSettings, Reading, weights
 from tests.tiny_dgnet import PAIRS, Tiny, make_batch, make_setup, tiny, tiny_appearance
@@ -82,9 +83,8 @@ def compare(
         expected = literal.iteration(literal_batch(batch), step, tune_encoder=tuned)
         assert {name: term.item() for name, term in terms.items()} == pytest.approx(expected, rel=RELATIVE)
         assert names is None or set(terms) == names
-        summed = weigh(
-            {n: term for n, term in terms.items() if n not in JUDGED}, setup.config.weights_at(step)
-        )
+        learnt = {name: term for name, term in terms.items() if name not in JUDGED}
+        summed = weigh(learnt, setup.config.weights_at(step).by_term)
         assert summed.item() == pytest.approx(literal.total, rel=RELATIVE)
         for name in ("appearance", "structure", "decoder", "discriminator"):
             assert_same_network(name, getattr(setup.networks, name), literal)

@@ -15,7 +15,7 @@ from genreid.training.loop import Stage
 
 BACKBONE = BackboneConfig("test_resnet", weights="none")
 FACTS = {"backbone": config_to_dict(BACKBONE), "num_classes": 3, "size": [32, 16]}
-STAGE = Stage("identity", 4, lambda _step: {}, {}, {}, FACTS)
+STAGE = Stage("identity", 4, lambda _step: None, lambda _batch, _step: {}, {}, {}, FACTS)
 
 
 def save_run(run: Path, step: int = 4, seed: int = 0, config: BackboneConfig = BACKBONE) -> ReidNetwork:
@@ -84,7 +84,7 @@ FITTING = [(STAGE, 4, True), (STAGE, 3, False), (OTHER_DATA, 4, False)]
 
 @pytest.mark.parametrize(("stage", "step", "taken"), FITTING)
 def test_a_stage_that_fits_is_copied_and_another_left(
-    tmp_path: Path, stage: Stage, step: int, taken: bool
+    tmp_path: Path, stage: Stage[None], step: int, taken: bool
 ) -> None:
     save_run(tmp_path / "other", step)
     take_over_if_it_fits(tmp_path / "other", tmp_path / "run", stage)

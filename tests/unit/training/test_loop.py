@@ -35,12 +35,15 @@ class Toy:
         self.before: Callable[[int], None] = lambda _step: None
         self.spoil: Callable[[int, Tensor], Tensor] = lambda _step, loss: loss
         networks, optimizers = {"net": self.network}, {"net": self.optimizer}
-        self.stage = Stage(name, iterations, self.step, networks, optimizers, {"fact": 7})
+        self.stage = Stage(name, iterations, self.draw, self.learn, networks, optimizers, {"fact": 7})
 
-    def step(self, number: int) -> Mapping[str, Tensor]:
+    def draw(self, number: int) -> Tensor:
         self.before(number)
+        return torch.rand(2, 3, 8, 8)
+
+    def learn(self, images: Tensor, number: int) -> Mapping[str, Tensor]:
         self.steps.append(number)
-        loss = self.spoil(number, self.network(torch.rand(2, 3, 8, 8)).square().mean())
+        loss = self.spoil(number, self.network(images).square().mean())
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
         self.optimizer.step()
@@ -238,15 +241,15 @@ def test_weights_that_are_not_finite_are_not_kept(folder: Path) -> None:
 def test_a_term_may_be_there_in_some_steps_only(folder: Path) -> None:
     """Its ramp began between two looks, or it is computed now and then: the mean is over its own steps."""
     toy = Toy(6)
-    plain = toy.stage.step
+    plain = toy.stage.learn
 
-    def step(number: int) -> Mapping[str, Tensor]:
-        terms = dict(plain(number))
+    def learn(images: Tensor, number: int) -> Mapping[str, Tensor]:
+        terms = dict(plain(images, number))
         if number % 3 == 1:
             terms["now and then"] = torch.tensor(float(number))
         return terms
 
-    toy.stage = replace(toy.stage, step=step)
+    toy.stage = replace(toy.stage, learn=learn)
     run(toy, Session(folder))
     (line,) = metrics(folder)
     assert line["now and then"] == (1 + 4) / 2
@@ -268,6 +271,25 @@ def test_every_step_is_looked_at_whenever_the_session_stops(folder: Path, calls:
     run(toy, Clock(folder))
     assert toy.steps
     assert [line["number"] for line in metrics(folder)] == [sum(toy.steps) / len(toy.steps)]
+
+
+def test_first_what_drawing_depends_on_then_the_batch_then_learning_from_it(folder: Path) -> None:
+    toy, order = Toy(3), list[tuple[str, int]]()
+    plain, drawn = toy.stage, list[Tensor]()
+
+    def draw(step: int) -> Tensor:
+        order.append(("draw", step))
+        drawn.append(plain.draw(step))
+        return drawn[-1]
+
+    def learn(batch: Tensor, step: int) -> Mapping[str, Tensor]:
+        order.append(("learn", step))
+        assert batch is drawn[-1]
+        return plain.learn(batch, step)
+
+    toy.stage = replace(plain, begin=lambda step: order.append(("begin", step)), draw=draw, learn=learn)
+    run(toy, Session(folder))
+    assert order == [(name, step) for step in range(3) for name in ("begin", "draw", "learn")]
 
 
 # Stopping

@@ -1,7 +1,6 @@
 """The stage of TAUDL: it learns, resumes to the same weights, and refuses what it cannot do."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from genreid.data.batch import Batch
 from genreid.models.neck import NeckConfig, NeckNetwork
 from genreid.training.loop import Session, Stage, run_stage
 from genreid.training.run_log import RunLog
@@ -30,19 +30,19 @@ def bench(config: TaudlTraining = CONFIG) -> TaudlBench:
     return TaudlBench(BACKBONE, config, people.images, people.pids, 3, CPU)
 
 
-def run(stage: Stage, folder: Path, stop: int = -1) -> bool:
-    session, inner = Session(folder, 3), stage.step
+def run(stage: Stage[Batch], folder: Path, stop: int = -1) -> bool:
+    session = Session(folder, 3)
     folder.mkdir(exist_ok=True)
 
-    def step(number: int) -> Mapping[str, Tensor]:
+    def draw(number: int) -> Batch:
         session.stop_reason = "the test asks" if number == stop else ""
-        return inner(number)
+        return stage.draw(number)
 
     with RunLog(folder) as log:
-        return run_stage(replace(stage, step=step), session, log)
+        return run_stage(replace(stage, draw=draw), session, log)
 
 
-def weights(stage: Stage) -> dict[str, Tensor]:
+def weights(stage: Stage[Batch]) -> dict[str, Tensor]:
     return {f"{n}.{k}": v for n, net in stage.networks.items() for k, v in net.state_dict().items()}
 
 
@@ -67,7 +67,7 @@ def test_it_learns_and_says_what_it_uses(caplog: pytest.LogCaptureFixture) -> No
     assert f"TAUDL uses {TAUDL_USES}: 12 tracklets of 3 cameras" in caplog.text
     assert stage.facts["uses"] == TAUDL_USES
     assert stage.facts["tracklets"] == [4, 4, 4]
-    terms = [stage.step(number) for number in range(12)]
+    terms = [stage.learn(stage.draw(number), number) for number in range(12)]
     assert terms[-1]["discrimination"] < 0.7 * terms[0]["discrimination"]
     heads = stage.networks["heads"]
     assert [tuple(value.shape) for value in heads.state_dict().values()][::2] == [(4, 16)] * 3
