@@ -60,14 +60,15 @@ def config_from_dict(
 
 
 def save_config(path: Path, config: "DataclassInstance") -> None:
-    """Write `config` as YAML, in the order of its fields.
+    """Write `config` as YAML, in the order of its fields; the end is marked by `...`.
 
     Args:
         path: File to write; it is replaced as a whole, so that a reader never sees half of it.
         config: An instance of a (nested) config dataclass.
     """
-    text = yaml.safe_dump(config_to_dict(config), sort_keys=False, allow_unicode=True, width=110)
-    write_whole(path, text)
+    settings = config_to_dict(config)
+    text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=110, explicit_end=True)
+    write_whole(path, text, lasting=True)
 
 
 def load_config(path: Path, config_type: type[ConfigT]) -> ConfigT:
