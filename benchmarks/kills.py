@@ -164,7 +164,7 @@ class World:
 
 
 def trial(world: World, kills: Iterator[tuple[str, Kill]], end: float) -> dict[str, Any]:
-    """Kill, resume and compare, until the clock says `end`; returns counts of the outcomes, and what failed."""
+    """Kill, resume and compare, until the clock says `end`; returns counts and what failed."""
     counts: Counter[str] = Counter()
     failed = []
     for words, kill in kills:
@@ -226,7 +226,7 @@ def trace(look: Callable[[str, int], object]) -> None:
 
 
 def in_child(work: Callable[[], int], seconds: float | None = None) -> int:
-    """Return the exit status of work in a forked process, negative after a signal; kill it after some time."""
+    """Return the exit status of a forked process, negative after a signal; kill it after some time."""
     child = os.fork()
     if child == 0:
         status = 1

@@ -242,8 +242,8 @@ def load_newest(folder: Path) -> Checkpoint | None:
         except DamagedCheckpointError as error:
             damaged.append(error)
             continue
-        for error in damaged:
-            logger.warning("%s; the one before it is used", error)
+        for problem in damaged:
+            logger.warning("%s; the one before it is used", problem)
         return found
     if damaged:
         msg = (

@@ -60,14 +60,13 @@ def config_from_dict(
 
 
 def save_config(path: Path, config: "DataclassInstance") -> None:
-    """Write `config` as YAML, in the order of its fields; the end is marked by `...`.
+    """Write `config` as YAML, in the order of its fields.
 
     Args:
         path: File to write; it is replaced as a whole, so that a reader never sees half of it.
         config: An instance of a (nested) config dataclass.
     """
-    settings = config_to_dict(config)
-    text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=110, explicit_end=True)
+    text = yaml.safe_dump(config_to_dict(config), sort_keys=False, allow_unicode=True, width=110)
     write_whole(path, text, lasting=True)
 
 

@@ -45,8 +45,6 @@ STAGES_OF_SETTINGS: Mapping[str, tuple[str, ...]] = {
 """First part of a setting's name -> the stages that it is of: it may change until one of them has a
 checkpoint. A setting that is not here may not change once any stage has one."""
 
-CONFIG_END = "\n...\n"
-"""How config.yaml ends: YAML's end of a document. A file that was cut off lacks it."""
 _PART = re.compile(r"\.(config\.yaml|job\.json)\.[0-9]+\.part")
 _ANEW = (
     "delete it and type the command that made the run again, with the same options: it writes the file anew, "
@@ -153,8 +151,9 @@ def _may_be_ours(path: Path, config: "DataclassInstance") -> bool:
 
 def _record(run: Path, config: "DataclassInstance", job: Mapping[str, Any]) -> None:
     """Write what a run was asked for."""
-    save_config(run / "config.yaml", config)  # first: job.json says how it ends
-    record = {**job, "version": __version__, "torch": torch.__version__, "config_end": CONFIG_END}
+    save_config(run / "config.yaml", config)
+    record = {**job, "version": __version__, "torch": torch.__version__}
+    record["config_end"] = next(reversed(flatten(config_to_dict(config))))  # a file that is cut off lacks it
     write_whole(run / "job.json", json.dumps(record, indent=1) + "\n", lasting=True)
 
 
@@ -238,8 +237,9 @@ def read_config(run: Path) -> dict[str, Any]:
         settings, why = read_yaml_mapping(path), "it is empty or cut off"
     except ValueError as error:
         settings, why = {}, str(error).removeprefix(f"{path}: ")
-    end = read_job(run).get("config_end", "\n") if (run / "job.json").exists() else "\n"
-    if not settings or not path.read_text(encoding="utf-8").endswith(str(end)):
+    last = read_job(run).get("config_end") if (run / "job.json").exists() else None
+    cut_off = settings and not path.read_text(encoding="utf-8").endswith("\n")
+    if not settings or cut_off or (last is not None and last not in flatten(settings)):
         msg = f"{path} is damaged: {why}; {_ANEW}"
         raise ValueError(msg)
     return settings
