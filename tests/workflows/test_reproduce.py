@@ -68,6 +68,7 @@ class World:
         answer = genreid(*self.words(name, "--json", f"--out={self.root / 'row.json'}", *more))
         assert answer.code == 0, answer.err
         content = json.loads(answer.out)
+        assert content.pop("finished") is True
         assert content == json.loads((self.root / "row.json").read_text())
         assert isinstance(content, dict)
         return content
@@ -109,7 +110,11 @@ def crgan_lmp(world: World, stopped: Answer) -> dict[str, Any]:
 
 
 def test_a_row_stops_when_time_is_up(stopped: Answer) -> None:
-    assert json.loads(stopped.out) == {"row": f"{PAIR}/crgan_lmp", "outcome": "out of time"}
+    assert json.loads(stopped.out) == {
+        "row": f"{PAIR}/crgan_lmp",
+        "finished": False,
+        "outcome": "out of time",
+    }
     assert "the same command resumes it" in stopped.err
 
 
