@@ -23,6 +23,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -72,7 +73,7 @@ Kill = Callable[[Path], int]
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kills", description=__doc__)
     add = parser.add_argument
-    add("--lines", type=int, metavar="N", help="so many moments, evenly chosen (default: all)")
+    add("--lines", type=int, metavar="N", help="so many of all moments (default: all)")
     add("--random", type=int, default=173, metavar="N", help="random kills (default: 173)")
     add("--minutes", type=float, default=60.0, metavar="M", help="at most so long (default: 60)")
     add("--out", type=Path, metavar="F.json", help="write the counts there, too")
@@ -84,8 +85,9 @@ def main(argv: list[str] | None = None) -> int:
     with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         world = World(Path(folder))
         moments = world.moments()
-        lines = ((str(moment), world.kill_at(moment)) for moment in spread(moments, options.lines))
-        counts = {"moments": len(moments), "lines": trial(world, lines, end)}
+        random.Random(0).shuffle(moments)  # whatever is tried is of all modules
+        lines = ((str(moment), world.kill_at(moment)) for moment in moments[: options.lines])
+        counts: dict[str, Any] = {"moments": len(moments), "lines": trial(world, lines, end)}
         counts |= {"random": trial(world, world.random_kills(options.random), end)}
     text = json.dumps(counts, indent=1)
     print(text)
@@ -124,7 +126,7 @@ class World:
         return 0 if first is adapt(job, OPTIONS, self.config) is Outcome.FINISHED else 1
 
     def moments(self) -> list[Moment]:
-        """Return every moment to be killed at, in the order of the code."""
+        """Return every moment to be killed at."""
         found = self.root / "lines.json"
 
         def count() -> int:
@@ -160,7 +162,11 @@ class World:
         drawn = random.Random(0)  # noqa: S311 - no secret
         for _ in range(count):
             delay = drawn.uniform(0, self.seconds)
-            yield f"after {delay:.3f} s", lambda out, delay=delay: in_child(lambda: self.train(out), delay)
+            yield f"after {delay:.3f} s", partial(self.kill_after, delay)
+
+    def kill_after(self, delay: float, out: Path) -> int:
+        """Train and be killed after so many seconds."""
+        return in_child(partial(self.train, out), delay)
 
 
 def trial(world: World, kills: Iterator[tuple[str, Kill]], end: float) -> dict[str, Any]:
@@ -175,7 +181,7 @@ def trial(world: World, kills: Iterator[tuple[str, Kill]], end: float) -> dict[s
         shutil.rmtree(out, ignore_errors=True)
         if kill(out) == 0:
             counts["ended before it was killed"] += 1
-        status = in_child(lambda out=out: world.train(out))
+        status = in_child(partial(world.train, out))
         outcome = "refused" if status else "bit-equal" if contents(out) == world.expected else "different"
         counts[outcome] += 1
         if outcome != "bit-equal":
@@ -200,13 +206,6 @@ def contents(out: Path) -> dict[str, Any]:
 def digest(path: Path, out: Path) -> str:
     """Return the SHA-256 of a file; the folder of both runs may have another name."""
     return hashlib.sha256(path.read_bytes().replace(str(out).encode(), b"")).hexdigest()
-
-
-def spread(moments: list[Moment], count: int | None) -> list[Moment]:
-    """Return so many moments, evenly chosen."""
-    if count is None or count >= len(moments):
-        return moments
-    return [moments[number * len(moments) // count] for number in range(count)]
 
 
 def trace(look: Callable[[str, int], object]) -> None:

@@ -15,8 +15,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from genreid.training import loop
-from genreid.training.checkpoint import checkpoint_folders, load_newest
+from genreid.training.checkpoint import checkpoint_folders, load_newest, save_checkpoint
 from genreid.training.loop import (
     STOP_SIGNALS,
     Outcome,
@@ -355,13 +354,12 @@ def test_a_second_signal_ends_at_once(folder: Path) -> None:
 
 def signal_while_saving(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
     """Let a signal come when the next checkpoint is half written."""
-    plain = loop.save_checkpoint
 
     def save(*arguments: Any) -> Path:
         os.kill(os.getpid(), number)
-        return plain(*arguments)
+        return save_checkpoint(*arguments)
 
-    monkeypatch.setattr(loop, "save_checkpoint", save)
+    monkeypatch.setattr("genreid.training.loop.save_checkpoint", save)
 
 
 @pytest.mark.parametrize("number", STOP_SIGNALS)
