@@ -85,7 +85,7 @@ def main(argv: list[str] | None = None) -> int:
     with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         world = World(Path(folder))
         moments = world.moments()
-        random.Random(0).shuffle(moments)  # whatever is tried is of all modules
+        random.Random(0).shuffle(moments)  # noqa: S311 - whatever is tried is of all modules
         lines = ((str(moment), world.kill_at(moment)) for moment in moments[: options.lines])
         counts: dict[str, Any] = {"moments": len(moments), "lines": trial(world, lines, end)}
         counts |= {"random": trial(world, world.random_kills(options.random), end)}
