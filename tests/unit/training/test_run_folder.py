@@ -160,7 +160,7 @@ def test_a_run_that_was_killed_as_it_began_is_taken_over(tmp_path: Path, killed_
     open_run(run, Settings(), JOB)
     if killed_after == "config.yaml":
         (run / "job.json").unlink()
-    for name in (".config.yaml.17.part", ".job.json.18.part"):
+    for name in (".config.yaml.17.part", ".job.json.a_host-18.part"):
         (run / name).write_text("seed")
     open_run(run, Settings(), JOB)
     whole = tmp_path / "whole"
