@@ -75,16 +75,16 @@ def main(argv: list[str] | None = None) -> int:
     add = parser.add_argument
     add("--lines", type=int, metavar="N", help="so many of all moments (default: all)")
     add("--random", type=int, default=173, metavar="N", help="random kills (default: 173)")
-    add("--minutes", type=float, default=60.0, metavar="M", help="at most so long (default: 60)")
+    add("--minutes", type=float, default=60.0, metavar="M", help="stop killing after so long (default: 60)")
     add("--out", type=Path, metavar="F.json", help="write the counts there, too")
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
     logging.disable(logging.CRITICAL)
-    end = time.monotonic() + 60 * options.minutes
     memory = Path("/dev/shm")  # noqa: S108 - where fsync costs nothing
     with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         world = World(Path(folder))
         moments = world.moments()
+        end = time.monotonic() + 60 * options.minutes
         random.Random(0).shuffle(moments)  # noqa: S311 - whatever is tried is of all modules
         lines = ((str(moment), world.kill_at(moment)) for moment in moments[: options.lines])
         counts: dict[str, Any] = {"moments": len(moments), "lines": trial(world, lines, end)}

@@ -13,7 +13,7 @@ from benchmarks.measure import ROOT
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
 def test_runs_that_are_killed_go_on_to_the_same_weights(tmp_path: Path) -> None:
-    words = ["--lines", "8", "--random", "3", "--minutes", "0.25", "--out", str(tmp_path / "found.json")]
+    words = ["--lines", "8", "--random", "3", "--minutes", "0.15", "--out", str(tmp_path / "found.json")]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.kills", *words],
         cwd=ROOT,
@@ -24,5 +24,4 @@ def test_runs_that_are_killed_go_on_to_the_same_weights(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["moments"] > 300
-    tried = [number for kind in ("lines", "random") for number in [found[kind].get("bit-equal", 0)]]
-    assert tried[0] >= 1, found
+    assert found["lines"]["bit-equal"] >= 1, found
