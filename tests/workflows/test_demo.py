@@ -50,6 +50,7 @@ def test_a_demo_ends_with_a_table_and_a_report(tmp_path: Path, capsys: pytest.Ca
     assert main([*words, "--json"]) == 0
     assert files(out) == before
     answer = json.loads(capsys.readouterr().out)
+    assert answer["finished"] is True
     assert [(row["on"], row["row"]) for row in answer["rows"]] == [(row.domain, row.name) for row in ROWS]
     assert answer["rows"][-1]["mAP"] == figures["mAP"]
     assert answer["report"] == str(out / "report.html")

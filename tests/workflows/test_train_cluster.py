@@ -105,11 +105,19 @@ def test_the_run_is_evaluated(world: World, whole: Path) -> None:
 
 
 def test_a_stopped_run_is_resumed_to_the_same_weights(world: World, whole: Path, tmp_path: Path) -> None:
-    first = world.train(tmp_path / "run", "--diagnose", "--max-minutes", "0")
+    first = world.train(tmp_path / "run", "--diagnose", "--max-minutes", "0", "--json")
     assert first.code == 0
+    assert json.loads(first.out) == {
+        "finished": False,
+        "outcome": "out of time",
+        "out": str(tmp_path / "run"),
+        "steps": {"cluster": 1},
+    }
     assert "the same command resumes it" in first.err
-    second = world.train(tmp_path / "run", "--diagnose")
+    second = world.train(tmp_path / "run", "--diagnose", "--json", "--checkpoint-minutes", "0.5")
     assert second.code == 0, second.err
+    assert json.loads(second.out)["finished"] is True
+    assert json.loads(second.out)["steps"] == {"cluster": 8}
     assert "cluster: resumed at step 1 of 8" in second.err
     for file in ("networks.safetensors", "optimizers.safetensors", "state.json"):
         ends = [

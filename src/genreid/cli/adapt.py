@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from genreid.cli.main import EXIT_INTERRUPTED
+from genreid.cli.outcome import end
 
 
 def main(argv: Sequence[str]) -> int:
@@ -15,10 +15,9 @@ def main(argv: Sequence[str]) -> int:
     from genreid.pipelines.adapt import AdaptJob, adapt  # noqa: PLC0415
     from genreid.recipes.crgan import RECIPES  # noqa: PLC0415
     from genreid.training.configs import AdaptConfig  # noqa: PLC0415
-    from genreid.training.loop import Outcome  # noqa: PLC0415
 
     arguments = parse_training(
         AdaptConfig, RECIPES, argv, job_type=AdaptJob, prog="genreid adapt", default_recipe="paper"
     )
     outcome = adapt(arguments.job, arguments.run, arguments.config)
-    return EXIT_INTERRUPTED if outcome is Outcome.INTERRUPTED else 0
+    return end(outcome, arguments.job.out, as_json=arguments.run.json)

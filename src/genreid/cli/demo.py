@@ -36,6 +36,8 @@ def main(argv: Sequence[str]) -> int:
     run = RunOptions(recipe=options.recipe, seed=options.seed, device=options.device)
     result = run_demo(DemoJob(out, run), RECIPES[options.recipe]())
     if result.outcome is not Outcome.FINISHED:
+        if options.json:
+            sys.stdout.write(json.dumps({"finished": False, "out": str(out)}) + "\n")
         return EXIT_INTERRUPTED
     if options.json:
         sys.stdout.write(json.dumps(_as_json(result), indent=2) + "\n")
@@ -72,7 +74,7 @@ def _arguments() -> argparse.ArgumentParser:
 def _as_json(result: "DemoResult") -> dict[str, object]:
     """Return the table's rows, shares as fractions, and where the report is."""
     rows = [{"on": row.domain, "row": row.name, "what": row.what, **figures} for row, figures in result.rows]
-    return {"rows": rows, "report": str(result.report)}
+    return {"finished": True, "rows": rows, "report": str(result.report)}
 
 
 def _print(result: "DemoResult") -> None:

@@ -31,8 +31,8 @@ between the recipes. Rows share their runs, so a second row costs only what is n
   --out F.json        the result file (default: results/NAME.RECIPE.seedN.json)
   --max-minutes M     stop training at a checkpoint after M minutes; the same command resumes it. Ranking,
                       minutes for Market-1501 and hours for MSMT17 on a CPU, comes on top
-  --json              print the result file
-  --seed N, --device, --precision, --config FILE, --x.y VALUE
+  --json              print the result file, and "finished": true or, when time was up, false
+  --checkpoint-minutes M, --seed N, --device, --precision, --config FILE, --x.y VALUE
                       as in `genreid adapt` and `genreid train dgnet`
 
   --list [WORD ...]   rows in whose name every WORD stands (table3: rows of a table of that number): what they
@@ -89,10 +89,10 @@ def _reproduce(name: str, argv: Sequence[str]) -> int:
     plan = plan_row(row, arguments.job, arguments.run, arguments.config)
     made = reproduce(plan)
     if made.path is None:
-        _say_stopped(row.name, made.outcome.value, as_json=arguments.job.json)
+        _say_stopped(row.name, made.outcome.value, as_json=arguments.run.json)
         return EXIT_INTERRUPTED if made.outcome is Outcome.INTERRUPTED else 0
-    if arguments.job.json:
-        sys.stdout.write(json.dumps(made.content, indent=1) + "\n")
+    if arguments.run.json:
+        sys.stdout.write(json.dumps({"finished": True, **made.content}, indent=1) + "\n")
     else:
         _print(made.content, made.path)
         stale = stale_reason(RowFile(made.path, made.content))
@@ -105,7 +105,7 @@ def _reproduce(name: str, argv: Sequence[str]) -> int:
 def _say_stopped(name: str, why: str, *, as_json: bool) -> None:
     """Say that a row is not finished."""
     if as_json:
-        sys.stdout.write(json.dumps({"row": name, "outcome": why}) + "\n")
+        sys.stdout.write(json.dumps({"row": name, "finished": False, "outcome": why}) + "\n")
     else:
         sys.stdout.write(f"{name}: not finished ({why}); the same command resumes it\n")
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from genreid.cli.main import EXIT_INTERRUPTED
+from genreid.cli.outcome import end
 
 if TYPE_CHECKING:
     from genreid.training.loop import Outcome
@@ -37,13 +37,10 @@ def main(argv: Sequence[str]) -> int:
     if argv[0] not in METHODS:
         msg = f"genreid train: unknown method {argv[0]!r}; there is {', '.join(METHODS)}"
         raise ValueError(msg)
-    outcome = _train(argv[0], argv[1:])
-    from genreid.training.loop import Outcome  # noqa: PLC0415 - `genreid --help` stays quick
-
-    return EXIT_INTERRUPTED if outcome is Outcome.INTERRUPTED else 0
+    return _train(argv[0], argv[1:])
 
 
-def _train(name: str, argv: Sequence[str]) -> "Outcome":
+def _train(name: str, argv: Sequence[str]) -> int:
     """Read the options of a method and train it."""
     from genreid.cli.options import parse_training  # noqa: PLC0415 - `genreid --help` stays quick
 
@@ -56,7 +53,8 @@ def _train(name: str, argv: Sequence[str]) -> "Outcome":
         prog=f"genreid train {name}",
         default_recipe=method.default_recipe,
     )
-    return method.train(arguments.job, arguments.run, arguments.config)
+    outcome = method.train(arguments.job, arguments.run, arguments.config)
+    return end(outcome, arguments.job.out, as_json=arguments.run.json)
 
 
 class _Method(NamedTuple):

@@ -147,8 +147,9 @@ def _written(job: MaskJob, found: PersonMask) -> MaskOutcome:
 
 def _begin_worker() -> None:
     """Leave Ctrl-C and a polite end to the parent, and end with it however it ends."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(signal.Signals[name], signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

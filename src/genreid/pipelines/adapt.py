@@ -23,12 +23,7 @@ from genreid.pipelines.train_cluster import run_cluster
 from genreid.pipelines.train_taudl import run_taudl
 from genreid.recipes.crgan import RENDERER_OF_RECIPE
 from genreid.training.cluster_stage import ClusterBench
-from genreid.training.config_file import (
-    config_from_dict,
-    config_to_dict,
-    merge_mappings,
-    read_yaml_mapping,
-)
+from genreid.training.config_file import config_from_dict, config_to_dict, merge_mappings
 from genreid.training.configs import AdaptConfig, RendererName
 from genreid.training.crgan_stages import (
     AVERAGE,
@@ -47,7 +42,7 @@ from genreid.training.earlier_run import take_over_if_it_fits, take_over_stage
 from genreid.training.identity_stage import identity_stage
 from genreid.training.loop import Outcome, run_stage
 from genreid.training.precision import choose_compute
-from genreid.training.run_folder import read_job
+from genreid.training.run_folder import read_config, read_job
 from genreid.training.run_options import RunOptions
 from genreid.training.taudl_stage import TaudlBench, expect_tracklets
 from genreid.training.work import Work, work_on
@@ -200,9 +195,8 @@ def job_of_run(run: Path) -> RecordedRun:
     # a run of an older version lacks newer settings: it was made with what are their defaults today
     given = {item.name: record.get(item.name, item.default) for item in fields(AdaptJob)}
     job = config_from_dict(AdaptJob, {**given, "out": str(run)}, source=str(run / "job.json"))
-    path = run / "config.yaml"
-    settings = merge_mappings(config_to_dict(AdaptConfig()), read_yaml_mapping(path))
-    config = config_from_dict(AdaptConfig, settings, source=str(path))
+    settings = merge_mappings(config_to_dict(AdaptConfig()), read_config(run))
+    config = config_from_dict(AdaptConfig, settings, source=str(run / "config.yaml"))
     return RecordedRun(job, config, int(record.get("holdout", 0)))
 
 

@@ -12,7 +12,7 @@ from genreid.data.whole_file import write_whole
 from genreid.recipes.reproduce import PaperName, Training
 from genreid.report.code_fingerprint import code_fingerprint
 from genreid.report.provenance import source_commit
-from genreid.training.checkpoint import checkpoint_folders
+from genreid.training.run_folder import has_begun
 
 _PIPELINES = {
     "baseline": "genreid.pipelines.train_baseline",
@@ -90,8 +90,7 @@ def mark_run(run: Path, training: Training, paper: PaperName, device: str) -> No
         "commit": source_commit() or None,
         "device": device,
     }
-    begun = any(checkpoint_folders(stage) for stage in (run / "checkpoints").glob("*"))
-    before = _marks(run) or [dict(_UNKNOWN)] if begun else []
+    before = _marks(run) or [dict(_UNKNOWN)] if has_begun(run) else []
     if not before or any(before[-1].get(name) != now[name] for name in ("code", "device")):
         write_whole(_mark(run), json.dumps([*before, now], indent=1) + "\n")
 

@@ -19,7 +19,6 @@ from genreid.data.load import load_dataset
 from genreid.data.mask_paths import mask_path
 from genreid.data.sample import ReidDataset
 from genreid.data.training_people import training_people
-from genreid.data.whole_file import sha256_of
 from genreid.masks.blazepose import load_blazepose
 from genreid.masks.make import make_masks
 from genreid.pipelines.adapt import AdaptJob, adapt
@@ -37,7 +36,7 @@ from genreid.recipes.reproduce import (
     Training,
     recipes_of,
 )
-from genreid.training.checkpoint import checkpoint_folders
+from genreid.training.checkpoint import DamagedCheckpointError, checkpoint_folders, verified_state
 from genreid.training.config_file import ConfigT, config_from_dict, config_to_dict, merge_mappings
 from genreid.training.configs import AdaptConfig, TaudlConfig
 from genreid.training.crgan_stages import RENDERERS
@@ -71,8 +70,6 @@ class ReproduceJob:
     """Result file (default: results/NAME.RECIPE.seedN.json)."""
     parser_model: Path | None = field(default=None, metadata={"metavar": "FILE"})
     """File of the person-mask network, where it cannot be fetched; see `genreid mask --help`."""
-    json: bool = False
-    """Print the result file instead of a table."""
 
     def folder(self, name: DataName) -> Path | None:
         """Return where a data set lies.
@@ -318,11 +315,9 @@ def finished(run: Path, training: Training) -> Finished | None:
 def _whole(checkpoint: Path) -> Mapping[str, Any] | None:
     """Return what a checkpoint's `state.json` says; None if any of its files is damaged."""
     try:
-        state: Mapping[str, Any] = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
-        whole = all(sha256_of(checkpoint / name) == known for name, known in state["sha256"].items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return verified_state(checkpoint)
+    except DamagedCheckpointError:
         return None
-    return state if whole else None
 
 
 def _adapt_job(plan: RowPlan, training: Training, start: Path | None) -> AdaptJob:

@@ -1,6 +1,7 @@
 """A run folder as the report sees it; whatever is missing or damaged becomes a sentence, not an error."""
 
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from genreid.report.loss_log import LossLog, read_loss_log
 from genreid.report.pictures import PICTURE_ENDINGS, is_drawn
 from genreid.report.records import FOLDER, EvaluationRecord, read_records
 from genreid.training.config_file import read_yaml_mapping
+from genreid.training.own_files import expect_own_files
 
 PARTS = ("job.json", "config.yaml", "metrics.jsonl", "checkpoints", "images", FOLDER)
 """What a run folder may hold; one of these makes a folder a run."""
@@ -23,7 +25,7 @@ _METHODS = {
     "train taudl": "TAUDL: learning from people who are known within each camera",
     "train baseline": "Baseline: classification of labelled people",
 }
-_NO_OPTIONS = {"version", "torch", "commit", "command", "recipe"}
+_NO_OPTIONS = {"version", "torch", "commit", "command", "recipe", "config_end"}
 
 
 class StageProgress(NamedTuple):
@@ -110,7 +112,7 @@ def read_runs(paths: Sequence[Path]) -> tuple[RunFolder, ...]:
         paths: One folder or more; the same folder given twice counts once.
 
     Raises:
-        ValueError: If there is no such folder, or it holds nothing that a run has.
+        ValueError: If there is no such folder, or it holds nothing that a run has, or a link that leads out.
     """
     unique = list({path.resolve(): path for path in paths}.values())
     for path in unique:
@@ -118,6 +120,7 @@ def read_runs(paths: Sequence[Path]) -> tuple[RunFolder, ...]:
             what = "no run folder" if path.is_dir() else "no folder"
             msg = f"{path} is {what}; give the --out of `genreid train` or `genreid adapt`"
             raise ValueError(msg)
+        expect_own_files(path)
     return tuple(
         _read_run(path, label)
         for path, label in zip(unique, short_labels([path.resolve() for path in unique]), strict=True)
@@ -208,15 +211,17 @@ def _read_stages(folder: Path, problems: list[str]) -> dict[str, StageProgress]:
     """Return the stages that have a checkpoint; tensors are not looked at."""
     stages = {}
     for stage in _listed(folder):
-        numbered = [item for item in _listed(stage) if item.name.isdecimal()]
+        numbered = [item for item in _listed(stage) if re.fullmatch("[0-9]{8,}", item.name)]
         if not numbered:
             continue
         newest = max(numbered, key=lambda item: int(item.name))
         try:
             length = json.loads((newest / "state.json").read_text(encoding="utf-8"))["iterations"]
             iterations = int(length)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
-            problems.append(f"checkpoints/{stage.name}/{newest.name} is damaged.")
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+            unread = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+            what = "cannot be read" if unread else "is damaged"
+            problems.append(f"checkpoints/{stage.name}/{newest.name} {what}.")
             iterations = 0
         stages[stage.name] = StageProgress(stage.name, int(newest.name), iterations)
     return stages

@@ -67,7 +67,7 @@ def save_config(path: Path, config: "DataclassInstance") -> None:
         config: An instance of a (nested) config dataclass.
     """
     text = yaml.safe_dump(config_to_dict(config), sort_keys=False, allow_unicode=True, width=110)
-    write_whole(path, text)
+    write_whole(path, text, lasting=True)
 
 
 def load_config(path: Path, config_type: type[ConfigT]) -> ConfigT:

@@ -1,14 +1,24 @@
 """What a run takes from an earlier one: a finished stage, or the backbone that it starts from."""
 
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from genreid.training.checkpoint import checkpoint_beside, load_newest
+from genreid.training.checkpoint import (
+    FILES,
+    Checkpoint,
+    DamagedCheckpointError,
+    checkpoint_beside,
+    load_newest,
+)
 from genreid.training.loop import Stage, differences
+from genreid.training.own_files import expect_own_files
 from genreid.training.trained_networks import has_dgnet, load_appearance, load_reid_network
+
+logger = logging.getLogger(__name__)
 
 
 def take_over_stage(other: Path, run: Path, stage: Stage[Any], option: str) -> None:
@@ -52,21 +62,32 @@ def take_over_if_it_fits(other: Path, run: Path, stage: Stage[Any]) -> None:
 
 def _would_not_fit(other: Path, run: Path, stage: Stage[Any]) -> str | None:
     """Say in what another run's stage is not this one; None: it is not finished there."""
-    if load_newest(run / "checkpoints" / stage.name) is not None:
+    if _own(run, stage) is not None:
         return ""
+    expect_own_files(other)
     found = load_newest(other / "checkpoints" / stage.name)
     return differences(stage, found) if found is not None and found.state.finished else None
 
 
 def _copy(other: Path, run: Path, stage: Stage[Any]) -> None:
     """Copy another run's newest checkpoint of a stage, if this run has none."""
-    if load_newest(run / "checkpoints" / stage.name) is not None:
+    if _own(run, stage) is not None:
         return
     found = load_newest(other / "checkpoints" / stage.name)
     assert found is not None, stage.name
     name = f"{found.state.step:08d}"
-    with checkpoint_beside(run / "checkpoints" / stage.name / name) as draft:
-        shutil.copytree(other / "checkpoints" / stage.name / name, draft, dirs_exist_ok=True)
+    with checkpoint_beside(run / "checkpoints" / stage.name / name, stage.name) as draft:
+        for file in FILES:  # each with the mode of any new file
+            shutil.copyfile(other / "checkpoints" / stage.name / name / file, draft / file)
+
+
+def _own(run: Path, stage: Stage) -> Checkpoint | None:
+    """Return the run's own newest checkpoint of a stage; None, too, if all are damaged."""
+    try:
+        return load_newest(run / "checkpoints" / stage.name)
+    except DamagedCheckpointError as error:
+        logger.warning("%s; it is taken from the other run again", str(error).split("; ", maxsplit=1)[0])
+        return None
 
 
 def start_backbone_from(backbone: nn.Module, run: Path, stage: str | None = None) -> None:

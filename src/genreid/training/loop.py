@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from genreid.training.checkpoint import (
     Checkpoint,
     CheckpointState,
+    delete_drafts,
     load_newest,
     restore_optimizer,
     save_checkpoint,
@@ -42,6 +43,8 @@ _START_ANEW = (
     "A run keeps its settings: start anew in another --out, with --precision fp32 or a smaller learning "
     "rate; finished stages are taken over by `adapt --pretrained RUN` and `train dgnet --teacher-run RUN`"
 )
+STOP_SIGNALS = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""What asks a run to save and stop: Ctrl-C, a scheduler, a terminal that closes."""
 LOG_EVERY = 20
 """Steps between two looks at the loss terms: each look makes the host wait for the device."""
 
@@ -101,7 +104,7 @@ class Session:
         run: The run folder.
         seed: Seed of the run.
         max_minutes: Stop cleanly at a checkpoint after so long; None = never.
-        checkpoint_minutes: Minutes between two checkpoints.
+        checkpoint_minutes: Minutes between two checkpoints; 0: one whenever the loss terms are looked at.
         stop_reason: Why the run shall stop; empty = it shall not.
         interrupted: Whether a signal asked for it.
         started: When the process began to work, on the monotonic clock.
@@ -136,16 +139,21 @@ class Session:
 
     @contextmanager
     def catching_signals(self) -> Iterator[None]:
-        """Turn the first SIGINT or SIGTERM into a clean stop; a second one ends the process at once."""
+        """Turn the first SIGINT, SIGTERM or SIGHUP into a clean stop; a second one ends the process at once.
+
+        What is ignored stays so: SIGHUP is under `nohup`.
+        """
 
         def ask(number: int, _frame: FrameType | None) -> None:
-            if self.stop_reason:
+            if self.interrupted:
                 raise KeyboardInterrupt
-            self.stop_reason = f"{signal.Signals(number).name} was received"
             self.interrupted = True
-            logger.warning("%s: stopping after this step; once more to stop without saving", self.stop_reason)
+            name = signal.Signals(number).name
+            self.stop_reason = self.stop_reason or f"{name} was received"
+            logger.warning("%s was received: saving, then stopping; once more to stop without saving", name)
 
-        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        caught = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, ask) for number in caught}
         try:
             yield
         finally:
@@ -183,15 +191,16 @@ def run_stage(stage: Stage[BatchT], session: Session, log: RunLog) -> bool:
             step += 1
             stopping = session.must_stop()  # asked once, so that no step ends the loop unread
             due = stage.checkpoint_every > 0 and step % stage.checkpoint_every == 0
+            due = due or time.monotonic() - last_save > 60 * session.checkpoint_minutes > 0
             if len(pending) == LOG_EVERY or step == stage.iterations or stopping or due:
                 values = _read(pending, stage.name, step, folder)
                 log.write(stage.name, step, values)
                 progress.advance(len(pending), values)
                 pending = []
-                if due or time.monotonic() - last_save > 60 * session.checkpoint_minutes:
+                if due or session.checkpoint_minutes == 0:
                     saved, last_save = _save(stage, step, folder), time.monotonic()
-    if step > saved:
-        _save(stage, step, folder)
+        if step > saved:
+            _save(stage, step, folder)  # while signals are caught: none may cut it off
     return step >= stage.iterations
 
 
@@ -226,6 +235,7 @@ def differences(stage: Stage[Any], checkpoint: Checkpoint) -> str:
 
 def _restore(stage: Stage[Any], folder: Path) -> int:
     """Load the newest whole checkpoint into the stage and return its step, 0 if there is none."""
+    delete_drafts(folder)
     checkpoint = load_newest(folder)
     if checkpoint is None:
         return 0

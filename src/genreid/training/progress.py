@@ -1,5 +1,6 @@
 """The progress of a training stage: a bar on a terminal, a plain line every half minute elsewhere."""
 
+import contextlib
 import logging
 import sys
 import time
@@ -52,7 +53,8 @@ class StageProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.bar is not None:
-            self.bar.stop()
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                self.bar.stop()
 
     def advance(self, steps: int, terms: Mapping[str, float]) -> None:
         """Tell that so many more steps are done.

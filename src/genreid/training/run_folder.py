@@ -5,6 +5,7 @@ RUN/config.yaml is the resolved configuration, RUN/job.json what else was asked 
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +15,9 @@ import torch
 
 from genreid import __version__
 from genreid.data.whole_file import write_whole
+from genreid.training.checkpoint import checkpoint_folders, listed, stage_folders
 from genreid.training.config_file import config_to_dict, read_yaml_mapping, save_config
+from genreid.training.own_files import expect_own_files
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -42,6 +45,11 @@ STAGES_OF_SETTINGS: Mapping[str, tuple[str, ...]] = {
 """First part of a setting's name -> the stages that it is of: it may change until one of them has a
 checkpoint. A setting that is not here may not change once any stage has one."""
 
+_PART = re.compile(r"\.(config\.yaml|job\.json)\.([\w-]+-)?[0-9]+\.part")
+_ANEW = (
+    "delete it and type the command that made the run again, with the same options: it writes the file anew, "
+    "and every checkpoint stays"
+)
 _BEFORE = {"kind": "image", "image.resampling": "bilinear", "teacher.image.resampling": "bilinear"}
 """A newer setting, or fact of a checkpoint -> what it was before it could be set."""
 
@@ -50,7 +58,8 @@ def open_run(run: Path, config: "DataclassInstance", job: Mapping[str, Any]) -> 
     """Make a run folder, or make sure that the one there was begun with the same settings.
 
     Settings count from the first checkpoint on, those of a stage from that stage's first: a command that
-    failed before can be mended and given again.
+    failed before can be mended and given again. Of a run whose config.yaml or job.json is gone, the stages
+    themselves tell whether they are of these data and settings.
 
     Args:
         run: The folder.
@@ -58,19 +67,21 @@ def open_run(run: Path, config: "DataclassInstance", job: Mapping[str, Any]) -> 
         job: What else was asked for; JSON values only.
 
     Raises:
-        ValueError: If the folder belongs to a run with other settings; the differences are named.
+        ValueError: If the folder belongs to a run with other settings (the differences are named), holds
+            something else, or has a link that leads out of it.
     """
+    expect_own_files(run)
     job = json.loads(json.dumps(dict(job)))
     if not has_begun(run):
-        if run.exists() and any(run.iterdir()) and not (run / "job.json").exists():
-            msg = f"{run} is not empty and holds no run; give --out a new or empty folder"
-            raise ValueError(msg)
+        _expect_room(run, config)
         _record(run, config, job)
         return
-    record = read_job(run)
+    missing = [name for name in ("config.yaml", "job.json") if not (run / name).exists()]
+    record = {} if "job.json" in missing else read_job(run)
+    settings = {} if "config.yaml" in missing else read_config(run)
     _expect_the_same_command(run, record, job)
     now = {**flatten(config_to_dict(config)), **job}
-    before = as_it_was({**flatten(read_yaml_mapping(run / "config.yaml")), **record}, now)
+    before = as_it_was({**flatten(settings), **record}, now)
     changed = [name for name in now if name in before and before[name] != now[name] and name != "recipe"]
     fixed = [name for name in changed if _is_fixed(run, name)]
     if fixed:
@@ -84,7 +95,9 @@ def open_run(run: Path, config: "DataclassInstance", job: Mapping[str, Any]) -> 
         raise ValueError(msg)
     for name in changed:
         logger.info("%s: %s instead of %s from now on", name, now[name], before[name])
-    if changed:
+    if missing:
+        logger.warning("%s: no %s: written anew as this command has it", run, " and no ".join(missing))
+    if changed or missing:
         _record(run, config, {**record, **job})
 
 
@@ -112,14 +125,36 @@ def has_begun(run: Path, stage: str = "*") -> bool:
         run: The run folder; it need not exist.
         stage: Its name; default: any.
     """
-    return any((run / "checkpoints").glob(f"{stage}/[0-9]*"))
+    return bool(stage_folders(run) if stage == "*" else checkpoint_folders(run / "checkpoints" / stage))
+
+
+def _expect_room(run: Path, config: "DataclassInstance") -> None:
+    """Refuse a folder that holds something else; what a killed process left of ours is none."""
+    names = {path.name for path in listed(run)}
+    for name in filter(_PART.fullmatch, names):
+        (run / name).unlink()
+    strangers = {name for name in names if not _PART.fullmatch(name)}
+    begun = "job.json" in strangers or not strangers
+    if not begun and not (strangers == {"config.yaml"} and _may_be_ours(run / "config.yaml", config)):
+        msg = f"{run} is not empty and holds no run; give --out a new or empty folder"
+        raise ValueError(msg)
+
+
+def _may_be_ours(path: Path, config: "DataclassInstance") -> bool:
+    """Tell whether a run was killed after it wrote this config.yaml: it has all sections, or is empty."""
+    try:
+        found = read_yaml_mapping(path)
+    except ValueError:
+        return False
+    return not found or found.keys() >= config_to_dict(config).keys()
 
 
 def _record(run: Path, config: "DataclassInstance", job: Mapping[str, Any]) -> None:
     """Write what a run was asked for."""
     save_config(run / "config.yaml", config)
     record = {**job, "version": __version__, "torch": torch.__version__}
-    write_whole(run / "job.json", json.dumps(record, indent=1) + "\n")
+    record["config_end"] = next(reversed(flatten(config_to_dict(config))))  # a file that is cut off lacks it
+    write_whole(run / "job.json", json.dumps(record, indent=1) + "\n", lasting=True)
 
 
 def as_it_was(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,17 +203,43 @@ def read_job(run: Path) -> dict[str, Any]:
         run: The run folder.
 
     Raises:
-        ValueError: If it is no run folder, or its job.json is damaged.
+        ValueError: If it is no run folder, has a link that leads out of it, or its job.json is damaged.
     """
+    expect_own_files(run)
     path = run / "job.json"
     if not path.exists():
         msg = f"{run} is no run folder (no job.json); give the --out of `genreid train` or `genreid adapt`"
+        if has_begun(run):
+            msg = f"{run} has checkpoints and no job.json; {_ANEW.removeprefix('delete it and ')}"
         raise ValueError(msg)
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         record = error
     if not isinstance(record, dict):
-        msg = f"{path} is damaged: expected a JSON object, got {record}; begin the run anew in another --out"
+        msg = f"{path} is damaged: expected a JSON object, got {record}; {_ANEW}"
         raise ValueError(msg)
     return record
+
+
+def read_config(run: Path) -> dict[str, Any]:
+    """Return the settings that a run has written down.
+
+    Args:
+        run: The run folder.
+
+    Raises:
+        FileNotFoundError: If there is no config.yaml.
+        ValueError: If it is empty, cut short or no YAML.
+    """
+    path = run / "config.yaml"
+    try:
+        settings, why = read_yaml_mapping(path), "it is empty or cut off"
+    except ValueError as error:
+        settings, why = {}, str(error).removeprefix(f"{path}: ")
+    last = read_job(run).get("config_end") if (run / "job.json").exists() else None
+    cut_off = settings and not path.read_text(encoding="utf-8").endswith("\n")
+    if not settings or cut_off or (last is not None and last not in flatten(settings)):
+        msg = f"{path} is damaged: {why}; {_ANEW}"
+        raise ValueError(msg)
+    return settings

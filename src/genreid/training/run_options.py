@@ -21,12 +21,17 @@ class RunOptions:
     """Number format of the networks; auto: the fastest that this hardware does well."""
     max_minutes: float | None = field(default=None, metadata={"metavar": "M"})
     """Stop cleanly at a checkpoint after so many minutes; the same command resumes."""
+    checkpoint_minutes: float = field(default=5.0, metadata={"metavar": "M"})
+    """Minutes between two checkpoints: what a power cut loses at most (0: as often as the loss is logged)."""
     holdout: int = field(default=0, metadata={"metavar": "N"})
     """Keep the last N training identities (in sorted order) out of training, to choose settings on."""
 
+    json: bool = False
+    """Say at the end what became of the run as JSON, such as {"finished": true, ...}."""
+
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
-        for name, least in (("seed", 0), ("holdout", 0), ("max_minutes", 0)):
+        for name, least in (("seed", 0), ("holdout", 0), ("max_minutes", 0), ("checkpoint_minutes", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
                 msg = f"--{name.replace('_', '-')} must be {least} or more, got {value}"

@@ -22,13 +22,14 @@ from genreid.models.dgnet import (
     build_appearance_encoder,
 )
 from genreid.models.neck import NeckConfig, build_neck_network
-from genreid.training.checkpoint import Checkpoint, checkpoint_folders, load_newest
+from genreid.training.checkpoint import Checkpoint, checkpoint_folders, load_newest, stage_folders
 from genreid.training.config_file import (
     ConfigT,
     config_from_dict,
     config_to_dict,
     merge_mappings,
 )
+from genreid.training.own_files import expect_own_files
 
 logger = logging.getLogger(__name__)
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -110,6 +111,7 @@ def load_reid_network(run: Path, stage: str | None = None) -> LoadedNetwork:
     Raises:
         ValueError: If there is no such network; the message says what is there.
     """
+    expect_own_files(run)
     for name in ("adapted", "pretrained") if stage is None else (stage,):
         for folder in STAGE_FOLDERS[name]:
             checkpoint = load_newest(run / "checkpoints" / folder)
@@ -122,7 +124,7 @@ def load_reid_network(run: Path, stage: str | None = None) -> LoadedNetwork:
     known = [
         name
         for name, folders in STAGE_FOLDERS.items()
-        if any((run / "checkpoints" / folder).exists() for folder in folders)
+        if any(checkpoint_folders(run / "checkpoints" / folder) for folder in folders)
     ]
     remedy = "make one with `genreid train baseline` or `genreid adapt`"
     if has_dgnet(run):
@@ -171,6 +173,7 @@ def load_dgnet(run: Path) -> LoadedDgnet:
     Raises:
         ValueError: If the run holds none; says what to type.
     """
+    expect_own_files(run)
     checkpoint = load_newest(run / "checkpoints" / "dgnet")
     if checkpoint is None:
         raise _no_dgnet(run)
@@ -196,6 +199,7 @@ def load_appearance(run: Path) -> LoadedAppearance:
     Raises:
         ValueError: If the run holds none; says what to type.
     """
+    expect_own_files(run)
     for stage in APPEARANCE_STAGES:
         checkpoint = load_newest(run / "checkpoints" / stage)
         if checkpoint is not None:
@@ -208,8 +212,7 @@ def load_appearance(run: Path) -> LoadedAppearance:
 
 def _no_dgnet(run: Path) -> ValueError:
     """Say that a run holds no DG-Net, and what it holds."""
-    known = sorted(path.parent.name for path in (run / "checkpoints").glob("*/[0-9]*"))
-    stages = ", ".join(dict.fromkeys(known)) or "no checkpoints at all"
+    stages = ", ".join(path.name for path in stage_folders(run)) or "no checkpoints at all"
     return ValueError(
         f"{run} holds no DG-Net ({stages}); make one with `genreid train dgnet --data DIR --out NEW_RUN`"
     )

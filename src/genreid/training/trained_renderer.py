@@ -8,10 +8,9 @@ from torch import nn
 from genreid.data.decode import Kind
 from genreid.models.crgan import Generator, GeneratorConfig
 from genreid.training.checkpoint import load_newest
-from genreid.training.config_file import read_yaml_mapping
 from genreid.training.configs import AdaptConfig
 from genreid.training.crgan_stages import AVERAGE, RENDERERS, make_renderer
-from genreid.training.run_folder import read_job
+from genreid.training.run_folder import read_config, read_job
 from genreid.training.trained_networks import config_of, kind_of, ready, size_of, warn_unless_finished
 
 
@@ -44,8 +43,7 @@ def load_renderer(run: Path) -> LoadedRenderer:
         msg = f"{run / 'job.json'}: renderer must be one of {', '.join(RENDERERS)}, got {name!r}"
         raise ValueError(msg)
     if not RENDERERS[name].is_trained:
-        path = run / "config.yaml"
-        config = config_of(AdaptConfig(), read_yaml_mapping(path), source=str(path))
+        config = config_of(AdaptConfig(), read_config(run), source=str(run / "config.yaml"))
         return LoadedRenderer(make_renderer(name, config), config.image.size, config.image.kind)
     checkpoint = load_newest(run / "checkpoints" / "rendering")
     if checkpoint is None:

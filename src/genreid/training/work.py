@@ -71,7 +71,8 @@ def work_on(job: Job, options: RunOptions, config: "DataclassInstance", compute:
     with _alone(job.out):
         open_run(job.out, config, {**job_record(job), **more})
         with RunLog(job.out) as log:
-            yield Work(Session(job.out, options.seed, options.max_minutes), log)
+            session = Session(job.out, options.seed, options.max_minutes, options.checkpoint_minutes)
+            yield Work(session, log)
 
 
 def expect_one_process() -> None:

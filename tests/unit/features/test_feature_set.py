@@ -44,6 +44,15 @@ def test_round_trip_is_bit_for_bit(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["features.safetensors"]
 
 
+def test_the_file_has_the_mode_of_any_new_file(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        drawn().save(tmp_path / "f.safetensors")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "f.safetensors").stat().st_mode & 0o777 == 0o644
+
+
 def test_without_paths_and_metadata(tmp_path: Path) -> None:
     features = FeatureSet(unit(3), np.arange(3), np.arange(3))
     features.save(tmp_path / "f.safetensors")

@@ -1,9 +1,13 @@
 """Checkpoints: what is written comes back, and what is damaged is named."""
 
+import errno
 import json
 import logging
+import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +18,7 @@ from genreid.models.crgan import CameraDiscriminator, CameraDiscriminatorConfig
 from genreid.training.checkpoint import (
     KEPT,
     CheckpointState,
+    DamagedCheckpointError,
     checkpoint_folders,
     load_checkpoint,
     load_newest,
@@ -195,18 +200,226 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
     assert "the one before it is used" in caplog.text
 
 
-def test_when_all_are_damaged_training_begins_anew_and_its_checkpoints_stay(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_when_all_are_damaged_nothing_begins_anew_and_all_stay(tmp_path: Path) -> None:
     trained = Trained(1)
     for step in (30, 40, 50):
         truncate(trained.save(tmp_path, step) / "state.json")
-    with caplog.at_level(logging.WARNING):
-        assert load_newest(tmp_path) is None
-    assert "no other is left" in caplog.text
-    trained.save(tmp_path, 10)
+    before = tree(tmp_path)
+    words = rf"{tmp_path}: none of its 3 checkpoints is whole; the newest: checkpoint .*50 is damaged"
+    with pytest.raises(DamagedCheckpointError, match=words) as raised:
+        load_newest(tmp_path)
+    assert f"move {tmp_path} away" in str(raised.value)
+    assert tree(tmp_path) == before
+
+
+def test_a_damaged_checkpoint_that_training_went_back_behind_is_renamed(tmp_path: Path) -> None:
+    trained = Trained(1)
+    for step in (10, 20, 30):
+        trained.save(tmp_path, step)
+    truncate(tmp_path / "00000020" / "networks.safetensors")
+    flip_a_bit(tmp_path / "00000030" / "networks.safetensors")
+    (tmp_path / "00000030.damaged").mkdir()
+    trained.save(tmp_path, 12)
     trained.save(tmp_path, 20)
-    assert [path.name for path in checkpoint_folders(tmp_path)] == ["00000020", "00000010"]
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {
+        *("00000010", "00000012", "00000020"),
+        *("00000020.damaged", "00000030.damaged", "00000030.damaged-2"),
+    }
+
+
+def test_a_whole_checkpoint_that_is_later_stays(tmp_path: Path) -> None:
+    trained = Trained(1)
+    for step in (20, 30, 40, 10):
+        trained.save(tmp_path, step)
+    assert [path.name for path in checkpoint_folders(tmp_path)] == [
+        "00000040", "00000030", "00000020", "00000010",
+    ]  # fmt: skip
+
+
+# What cannot be read is not damaged
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Return every file below a folder, and every folder."""
+    paths = sorted(folder.rglob("*"))
+    return {str(p.relative_to(folder)): b"" if p.is_dir() else p.read_bytes() for p in paths}
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE, errno.EMFILE])
+def test_what_cannot_be_read_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, file: str
+) -> None:
+    trained = Trained(1)
+    for step in (10, 20):
+        trained.save(tmp_path, step)
+    before = tree(tmp_path)
+    plain = Path.open
+
+    def fail(path: Path, *more: Any, **named: Any) -> Any:
+        if path.name == file and path.parent.name == "00000020":
+            raise OSError(number, os.strerror(number), str(path))
+        return plain(path, *more, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", fail)
+        with pytest.raises(
+            OSError, match=f"cannot read {tmp_path}/00000020/{file}: {os.strerror(number)}"
+        ) as raised:
+            load_newest(tmp_path)
+    assert "Nothing was changed" in str(raised.value)
+    assert ("chmod -R a+rX" in str(raised.value)) == (number == errno.EACCES)
+    assert tree(tmp_path) == before
+
+
+def test_too_many_open_files_are_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no file can be opened any more, safetensors says that there is none."""
+    Trained(1).save(tmp_path)
+
+    def fail(path: Path) -> None:
+        msg = f"No such file or directory: {path}"
+        raise FileNotFoundError(msg)
+
+    monkeypatch.setattr("genreid.training.checkpoint.load_file", fail)
+    with pytest.raises(OSError, match="cannot read") as raised:
+        load_newest(tmp_path)
+    assert not isinstance(raised.value, DamagedCheckpointError)
+
+
+@pytest.mark.parametrize("place", ["", "00000010"])
+def test_a_folder_that_cannot_be_read_is_not_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    Trained(1).save(tmp_path)
+    plain = Path.iterdir
+
+    def fail(path: Path) -> Any:
+        if path == tmp_path / place:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return plain(path)
+
+    monkeypatch.setattr(Path, "iterdir", fail)
+    with pytest.raises(OSError, match=r"cannot read .*: Permission denied"):
+        load_newest(tmp_path)
+
+
+# What is not ours
+
+
+def test_folders_of_others_stay(tmp_path: Path) -> None:
+    trained = Trained(1)
+    trained.save(tmp_path, 24)
+    others = (
+        "00000024.bak",
+        "00000024 (copy)",
+        "2019",
+        "20200101",
+        "99999999999",
+        ".draft-thesis",
+        ".draft-1",
+    )
+    for name in others:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "years.txt").write_text(name)
+    (tmp_path / "00000099").write_text("a file")
+    for step in range(25, 30):
+        trained.save(tmp_path, step)
+    assert [path.name for path in checkpoint_folders(tmp_path)] == ["00000029", "00000028", "00000027"]
+    assert all((tmp_path / name / "years.txt").read_text() == name for name in others)
+    assert (tmp_path / "00000099").read_text() == "a file"
+    newest = load_newest(tmp_path)
+    assert newest is not None
+    assert newest.state.step == 29
+
+
+def test_a_checkpoint_of_another_stage_is_not_deleted(tmp_path: Path) -> None:
+    trained = Trained(1)
+    state = CheckpointState("another", 1, 30, FACTS)
+    save_checkpoint(tmp_path, state, {"camera": trained.network}, {})
+    for step in range(2, 7):
+        trained.save(tmp_path, step)
+    assert [int(path.name) for path in checkpoint_folders(tmp_path)] == [6, 5, 4, 1]
+
+
+def test_a_link_as_a_checkpoint_is_refused(tmp_path: Path) -> None:
+    elsewhere = Trained(1).save(tmp_path / "other", 20)
+    Trained(1).save(tmp_path / "run", 10)
+    (tmp_path / "run" / "00000020").symlink_to(elsewhere)
+    with pytest.raises(ValueError, match="00000020 is a link in the place of a checkpoint"):
+        load_newest(tmp_path / "run")
+
+
+# state.json
+
+
+def change(path: Path, name: str, value: object) -> None:
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, name: value}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("step", 12),
+        ("iterations", 31),
+        ("stage", "other"),
+        ("version", "9"),
+        ("facts", {**FACTS, "num_classes": 6}),
+        ("state_sha256", "0" * 64),
+        ("state_sha257", "0" * 64),
+        ("sha256", {}),
+    ],
+)
+def test_all_of_the_state_is_covered_by_its_hash(tmp_path: Path, name: str, value: object) -> None:
+    path = Trained(1).save(tmp_path)
+    change(path / "state.json", name, value)
+    with pytest.raises(DamagedCheckpointError, match=r"state\.json"):
+        load_checkpoint(path)
+
+
+def as_of_df138ec(path: Path) -> None:
+    """Leave out what that version did not write."""
+    record = json.loads((path / "state.json").read_text())
+    del record["state_sha256"]
+    (path / "state.json").write_text(json.dumps(record, indent=1))
+
+
+def test_a_checkpoint_from_before_the_hash_opens(tmp_path: Path) -> None:
+    path = Trained(1).save(tmp_path)
+    as_of_df138ec(path)
+    assert load_checkpoint(path).state == CheckpointState("camera", 10, 30, FACTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("step", "10"), ("step", None), ("facts", []), ("sha256", {"../../x": ""}), ("iterations", "x")],
+)
+def test_a_tampered_state_of_before_is_named(tmp_path: Path, name: str, value: object) -> None:
+    path = Trained(1).save(tmp_path)
+    as_of_df138ec(path)
+    change(path / "state.json", name, value)
+    with pytest.raises(DamagedCheckpointError, match="is damaged"):
+        load_checkpoint(path)
+
+
+def test_the_step_is_that_of_the_folder(tmp_path: Path) -> None:
+    path = Trained(1).save(tmp_path)
+    as_of_df138ec(path)
+    with pytest.raises(DamagedCheckpointError, match=r"00000011 is damaged: state\.json is of step 10"):
+        load_checkpoint(path.rename(tmp_path / "00000011"))
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o002, 0o077])
+def test_files_have_the_mode_of_any_new_file(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        path = Trained(1).save(tmp_path)
+    finally:
+        os.umask(before)
+    assert {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.iterdir()} == dict.fromkeys(
+        FILES, 0o666 & ~mask
+    )
 
 
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

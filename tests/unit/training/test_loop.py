@@ -15,8 +15,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from genreid.training.checkpoint import checkpoint_folders, load_newest
-from genreid.training.loop import Session, Stage, differences, run_stage, seed_everything
+from genreid.training.checkpoint import checkpoint_folders, load_newest, save_checkpoint
+from genreid.training.loop import (
+    STOP_SIGNALS,
+    Outcome,
+    Session,
+    Stage,
+    differences,
+    run_stage,
+    seed_everything,
+)
 from genreid.training.optimizers import make_adam
 from genreid.training.run_log import RunLog
 from tests.drawn_tensors import fill
@@ -157,6 +165,41 @@ def test_a_checkpoint_knows_its_stage(folder: Path) -> None:
     assert (found.state.stage, found.state.step, found.state.iterations) == ("toy", 5, 5)
     assert found.state.facts == {"fact": 7}
     assert found.state.finished
+
+
+def test_checkpoint_minutes_hold_between_two_looks_at_the_loss(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps of half a minute: a look comes every ten minutes, a checkpoint every two."""
+    toy, now = Toy(12), 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+
+    def tick(_step: int) -> None:
+        nonlocal now
+        now += 30.0
+
+    toy.before = tick
+    run(toy, Session(folder, checkpoint_minutes=2))
+    assert [line["step"] for line in metrics(folder)] == [5, 10, 12]
+    assert [int(path.name) for path in checkpoint_folders(folder / "checkpoints" / "toy")] == [12, 10, 5]
+
+
+def test_what_a_killed_process_left_of_a_finished_stage_is_deleted(folder: Path) -> None:
+    run(Toy(5), Session(folder))
+    stage = folder / "checkpoints" / "toy"
+    for name in (".draft-00000005-7", ".draft-00000001-7-old"):
+        (stage / name).mkdir()
+    run(Toy(5), Session(folder))
+    assert [path.name for path in stage.iterdir()] == ["00000005"]
+
+
+def test_when_all_checkpoints_are_damaged_the_stage_does_not_begin_anew(folder: Path) -> None:
+    run(Toy(5), Session(folder))
+    (folder / "checkpoints" / "toy" / "00000005" / "state.json").write_text("{")
+    toy = Toy(5)
+    with pytest.raises(ValueError, match="none of its 1 checkpoints is whole"):
+        run(toy, Session(folder))
+    assert toy.steps == []
 
 
 def test_checkpoints_come_by_time(folder: Path) -> None:
@@ -308,9 +351,9 @@ def test_time_limit(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     assert not endless.must_stop()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", STOP_SIGNALS)
 def test_a_signal_stops_at_a_checkpoint(folder: Path, number: signal.Signals) -> None:
-    handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {n: signal.getsignal(n) for n in STOP_SIGNALS}
     session, toy = Session(folder), Toy()
     toy.before = lambda step: os.kill(os.getpid(), number) if step == 10 else None
     with session.catching_signals():
@@ -329,6 +372,45 @@ def test_a_second_signal_ends_at_once(folder: Path) -> None:
         assert session.stop_reason == "SIGTERM was received"
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+def signal_while_saving(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+    """Let a signal come when the next checkpoint is half written."""
+
+    def save(*arguments: Any) -> Path:
+        os.kill(os.getpid(), number)
+        return save_checkpoint(*arguments)
+
+    monkeypatch.setattr("genreid.training.loop.save_checkpoint", save)
+
+
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+@pytest.mark.parametrize("stop", [None, 7])
+def test_a_signal_while_the_last_checkpoint_is_written_loses_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, stop: int | None
+) -> None:
+    """At the end of the stage, and where --max-minutes was over."""
+    session, toy = Session(folder), Toy()
+    toy.before = lambda step: setattr(session, "stop_reason", "time is up") if step == stop else None
+    signal_while_saving(monkeypatch, number)
+    assert run(toy, session) == (stop is None)
+    found = load_newest(folder / "checkpoints" / "toy")
+    assert found is not None
+    assert found.state.step == (STEPS if stop is None else stop + 1)
+    assert session.interrupted
+    assert session.end(finished=stop is None) is (Outcome.FINISHED if stop is None else Outcome.INTERRUPTED)
+
+
+def test_a_signal_that_is_ignored_stays_so(folder: Path) -> None:
+    """`nohup` ignores SIGHUP: the run outlives its terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Session(folder).catching_signals():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_handlers_are_put_back_after_an_error(folder: Path) -> None:

@@ -1,6 +1,8 @@
 """A run folder: begun once, resumed with the same settings only."""
 
+import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import yaml
 
 from genreid.training.config_file import config_to_dict, load_config, read_yaml_mapping
 from genreid.training.configs import BaselineConfig, ImageConfig
-from genreid.training.run_folder import flatten, open_run, read_job
+from genreid.training.run_folder import flatten, open_run, read_config, read_job
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,105 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is not empty and holds no run; give --out a new or empty folder"):
         open_run(tmp_path, Settings(), JOB)
     assert [path.name for path in tmp_path.iterdir()] == ["holiday.jpg"]
+
+
+@pytest.mark.parametrize("killed_after", ["config.yaml", "job.json"])
+def test_a_run_that_was_killed_as_it_began_is_taken_over(tmp_path: Path, killed_after: str) -> None:
+    open_run(tmp_path / "whole", Settings(), JOB)
+    run = tmp_path / "run"
+    open_run(run, Settings(), JOB)
+    if killed_after == "config.yaml":
+        (run / "job.json").unlink()
+    for name in (".config.yaml.17.part", ".job.json.a_host-18.part"):
+        (run / name).write_text("seed")
+    open_run(run, Settings(), JOB)
+    whole = tmp_path / "whole"
+    assert {
+        p.name: p.read_text()
+        for p in run.iterdir()
+        if not p.name.startswith(".") or killed_after != "job.json"
+    } == {p.name: p.read_text() for p in whole.iterdir()}
+
+
+def test_an_empty_file_of_settings_is_of_a_run_that_was_killed(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("")
+    open_run(tmp_path, Settings(), JOB)
+    assert load_config(tmp_path / "config.yaml", Settings) == Settings()
+
+
+@pytest.mark.parametrize("text", ["iterations: 9\n", "a: [1"])
+def test_settings_that_somebody_wrote_are_not_replaced(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(ValueError, match="holds no run; give --out a new or empty folder"):
+        open_run(tmp_path, Settings(), JOB)
+    assert (tmp_path / "config.yaml").read_text() == text
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Path:
+    """A run folder with a checkpoint."""
+    open_run(tmp_path / "run", Settings(), JOB)
+    (tmp_path / "run" / "checkpoints" / "identity" / "00000020").mkdir(parents=True)
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("lost", [["job.json"], ["config.yaml"], ["config.yaml", "job.json"]])
+def test_lost_records_are_written_anew_and_checkpoints_stay(
+    begun: Path, caplog: pytest.LogCaptureFixture, lost: list[str]
+) -> None:
+    before = {name: (begun / name).read_text() for name in ("config.yaml", "job.json")}
+    for name in lost:
+        (begun / name).unlink()
+    with caplog.at_level(logging.WARNING):
+        open_run(begun, Settings(), JOB)
+    assert {name: (begun / name).read_text() for name in before} == before
+    assert f"{begun}: no {' and no '.join(lost)}: written anew as this command has it" in caplog.text
+    assert (begun / "checkpoints" / "identity" / "00000020").is_dir()
+
+
+def test_what_is_left_of_the_records_still_counts(begun: Path) -> None:
+    (begun / "config.yaml").unlink()
+    with pytest.raises(ValueError, match="seed: 0 there, 1 now"):
+        open_run(begun, Settings(), {**JOB, "seed": 1})
+    assert not (begun / "config.yaml").exists()
+
+
+def test_a_run_without_its_record_says_how_to_keep_the_checkpoints(begun: Path) -> None:
+    (begun / "job.json").unlink()
+    with pytest.raises(
+        ValueError, match=r"has checkpoints and no job\.json; type the command .* checkpoint stays"
+    ):
+        read_job(begun)
+
+
+def cut(text: str) -> str:
+    """Return the text without its last setting."""
+    return text[: text.index("  drop_at")]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda _text: "", cut, lambda text: text[: len(text) // 2], lambda text: text[:-1], lambda _t: "a: [1"],
+)
+def test_damaged_settings_are_refused_in_words(begun: Path, damage: Callable[[str], str]) -> None:
+    path = begun / "config.yaml"
+    path.write_text(damage(path.read_text()))
+    words = rf"{path} is damaged: .*; delete it and type the command that made the run .* checkpoint stays"
+    with pytest.raises(ValueError, match=words):
+        open_run(begun, Settings(), JOB)
+    path.unlink()  # as it says
+    open_run(begun, Settings(), JOB)
+    assert read_config(begun) == config_to_dict(Settings())
+
+
+def test_settings_from_before_their_end_was_written_down(begun: Path) -> None:
+    record = json.loads((begun / "job.json").read_text())
+    del record["config_end"]
+    (begun / "job.json").write_text(json.dumps(record))
+    open_run(begun, Settings(), JOB)
+    (begun / "config.yaml").write_text("")
+    with pytest.raises(ValueError, match="it is empty or cut off"):
+        open_run(begun, Settings(), JOB)
 
 
 def test_an_empty_folder_will_do(tmp_path: Path) -> None:

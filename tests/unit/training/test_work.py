@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
@@ -74,3 +74,11 @@ def test_several_processes_are_refused(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(ValueError, match=r"WORLD_SIZE is 2: .* start the command once, without torchrun"):
         work_on(Asked(tmp_path / "run"), OPTIONS, Settings(), COMPUTE).__enter__()
     assert not (tmp_path / "run").exists()
+
+
+def test_the_minutes_between_checkpoints_are_the_options(tmp_path: Path) -> None:
+    options = replace(OPTIONS, checkpoint_minutes=1.5)
+    with work_on(Asked(tmp_path), options, Settings(), COMPUTE) as work:
+        assert work.session.checkpoint_minutes == 1.5
+    with pytest.raises(ValueError, match="--checkpoint-minutes must be 0 or more, got -1"):
+        replace(OPTIONS, checkpoint_minutes=-1.0)
