@@ -1,8 +1,7 @@
 """The nearest gallery images of a few queries, for pictures: right, wrong, or not counted.
 
-Distances and order are those of `evaluation/ranking.py` (spec G1-G4): true squared distances in float64, of
-equal ones the earlier gallery row first; junk and images of the query's own person by its own camera get no
-rank.
+Distances and order are those of `evaluation/ranking.py` (spec G2-G4): true squared distances in float64, of
+equal ones the earlier gallery row first. What `data/protocol.py` removes gets no rank.
 """
 
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from genreid.data.sample import JUNK_PID, UNKNOWN_CAMID
+from genreid.data.protocol import is_junk, is_own_camera
 from genreid.evaluation.matches import Pairs
 from genreid.evaluation.ranking import Ranking
 from genreid.features.feature_set import FeatureSet
@@ -99,7 +98,7 @@ def _list_of(row: int, ranking: Ranking, query: FeatureSet, gallery: FeatureSet)
     squared = _squared_distances(query.embedding[row], gallery.embedding)
     pid, camid = int(query.pid[row]), int(query.camid[row])
     own = gallery.pid == pid
-    junk = (gallery.pid == JUNK_PID) | (own & (gallery.camid == camid) & (camid != UNKNOWN_CAMID))
+    junk = is_junk(gallery.pid) | (own & is_own_camera(camid, gallery.camid))
     order = np.argsort(squared, kind="stable")
     counted = ~junk[order]
     last = int(np.searchsorted(np.cumsum(counted), RANKS))  # where the last image shown stands in the order
