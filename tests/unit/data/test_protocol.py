@@ -49,12 +49,12 @@ def samples(images: FeatureSet) -> list[Sample]:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_all_three_readers_of_the_protocol_agree(seed: int) -> None:
-    query, gallery = features(seed, 200, people=20), features(100 + seed, 15, people=9)
+    query, gallery = features(seed, 300, people=20), features(100 + seed, 20)
     ranking = rank(query, gallery)
+    assert {"not_a_person", "not_in_gallery"} <= set(ranking.reasons_without_match)
     ranked = [sample for sample in samples(gallery) if not is_junk(sample.pid)]
     lost = {int(item.path.name): item.reason for item in lost_queries(samples(query), ranked)}
     assert sorted(lost) == list(ranking.queries_without_match)
-    assert len(set(ranking.reasons_without_match)) == len(CHECK_WORDS)
     for row, reason in zip(ranking.queries_without_match, ranking.reasons_without_match, strict=True):
         assert CHECK_WORDS[reason] in lost[row]
     for item in ranked_lists(ranking, query, gallery):
