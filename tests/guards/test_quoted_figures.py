@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from benchmarks import results_page
+from evidence import results_page
 from genreid.evaluation.bootstrap import FIGURES as BOOTSTRAPPED
 from genreid.evaluation.bootstrap import bootstrap
-from genreid.pipelines.row_file import read_rows, scores_beside
+from genreid.reproduce.file import read_rows, scores_beside
 from tests.guards.tree import ROOT
 
 PAGES = [
@@ -160,7 +160,7 @@ def test_figures_and_intervals_are_those_of_the_scores() -> None:
 def test_the_readme_of_the_results_says_what_the_files_say() -> None:
     assert results_page.PAGE.read_text(encoding="utf-8") == results_page.page(), (
         "results/README.md is not what the files below results/ (or the code that made them) say now; type "
-        "`.venv/bin/python -m benchmarks.results_page`"
+        "`.venv/bin/python -m evidence.results_page`"
     )
 
 

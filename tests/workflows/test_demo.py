@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from genreid.cli.main import main
-from genreid.pipelines.demo import COMPARED, ROWS, RUNS, Measured, verdict
+from genreid.evaluation.records import read_record
 from genreid.recipes.demo import RECIPES
-from genreid.report.records import read_record
+from genreid.reproduce.demo import COMPARED, ROWS, RUNS, Measured, verdict
 from tests.command_line import logging_as_before
 
 

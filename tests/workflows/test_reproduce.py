@@ -13,15 +13,15 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from benchmarks import results_page
+from evidence import results_page
 from genreid.cli.options import parse_training
-from genreid.pipelines import row_training
-from genreid.pipelines.reproduce import _controls
-from genreid.pipelines.row_file import read_rows, scores_beside
-from genreid.pipelines.row_state import read_trials, recipe_changes, stale_reason
-from genreid.pipelines.row_training import ReproduceJob, RowPlan, plan_row
 from genreid.recipes.crgan import RECIPES, compact
-from genreid.recipes.reproduce import ROWS, find_row
+from genreid.reproduce import training as row_training
+from genreid.reproduce.file import read_rows, scores_beside
+from genreid.reproduce.make import _controls
+from genreid.reproduce.rows import ROWS, find_row
+from genreid.reproduce.state import read_trials, recipe_changes, stale_reason
+from genreid.reproduce.training import ReproduceJob, RowPlan, plan_row
 from genreid.training.config_file import config_to_dict
 from genreid.training.configs import AdaptConfig
 from genreid.training.loop import Outcome

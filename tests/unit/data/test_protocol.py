@@ -8,10 +8,10 @@ import pytest
 from genreid.data import Sample
 from genreid.data.check import lost_queries
 from genreid.data.protocol import Reason, is_junk, is_own_camera, is_person, why_lost
+from genreid.evaluation.ranked_lists import ranked_lists
 from genreid.evaluation.ranking import rank
 from genreid.features.feature_set import FeatureSet
-from genreid.report.ranked_lists import ranked_lists
-from tests.unit.report.test_ranked_lists import features
+from tests.unit.evaluation.test_ranked_lists import features
 
 CHECK_WORDS: dict[Reason, str] = {
     "not_a_person": "gives no person",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from genreid.report.code_fingerprint import code_fingerprint, reached
+from genreid.reproduce.code_fingerprint import code_fingerprint, reached
 
 ROOT = "genreid.pipelines.work"
 FILES = {

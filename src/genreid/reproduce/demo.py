@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 from genreid.data.synthetic.plan import Domain, Synthesis
 from genreid.data.synthetic.write import synthesize
 from genreid.evaluation.ranking import rank
+from genreid.evaluation.records import FOLDER, EvaluatedImages, read_record, record_evaluation
 from genreid.features.halves import Half
 from genreid.features.options import FeatureOptions, Pooling, Stage
 from genreid.pipelines.adapt import AdaptJob, adapt
@@ -21,7 +22,6 @@ from genreid.pipelines.train_baseline import BaselineJob, train_baseline
 from genreid.pipelines.train_dgnet import DgnetJob, train_dgnet
 from genreid.recipes.demo import DemoConfig
 from genreid.report.page import write_report
-from genreid.report.records import FOLDER, EvaluatedImages, read_record, record_evaluation
 from genreid.training.configs import RendererName
 from genreid.training.loop import Outcome
 from genreid.training.run_options import RunOptions

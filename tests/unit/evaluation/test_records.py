@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from genreid.evaluation.ranking import Ranking, rank
-from genreid.features.feature_set import FeatureSet
-from genreid.report.records import (
+from genreid.evaluation.records import (
     EvaluatedImages,
     evaluation_name,
     images_digest,
@@ -18,7 +17,8 @@ from genreid.report.records import (
     read_records,
     record_evaluation,
 )
-from tests.unit.report.test_ranked_lists import features
+from genreid.features.feature_set import FeatureSet
+from tests.unit.evaluation.test_ranked_lists import features
 
 
 @pytest.fixture(scope="module")

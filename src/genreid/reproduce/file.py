@@ -1,6 +1,6 @@
 """The result file of a row: figures, what they were made with, and in what that differs from the paper.
 
-Shares are fractions. Whether a file is still what this code would make: `row_state`.
+Shares are fractions. Whether a file is still what this code would make: `state`.
 """
 
 import json
@@ -23,15 +23,15 @@ from genreid.data.fingerprint import dataset_fingerprint, folder_fingerprint
 from genreid.data.mask_paths import RECORD_NAME
 from genreid.data.whole_file import sha256_of, write_whole
 from genreid.evaluation.bootstrap import FIGURES, BootstrapConfig, Interval, bootstrap, bootstrap_gain
+from genreid.evaluation.provenance import source_commit
 from genreid.features.extract import fingerprint
 from genreid.models.backbone import BackboneConfig
 from genreid.models.pretrained import PACKAGED_WEIGHTS, architecture, load_backbone_weights
-from genreid.pipelines.row_code import evaluation_code, makers_of_run
-from genreid.pipelines.row_evaluation import Measured
-from genreid.pipelines.row_training import RowPlan, source_split, with_changes
-from genreid.recipes.reproduce import PAPERS_AP, PUBLISHED_SIZES, ROWS, TITLES, Row, recipes_of
 from genreid.report.loss_log import read_loss_log
-from genreid.report.provenance import source_commit
+from genreid.reproduce.code import evaluation_code, makers_of_run
+from genreid.reproduce.ranking import Measured
+from genreid.reproduce.rows import PAPERS_AP, PUBLISHED_SIZES, ROWS, TITLES, Row, recipes_of
+from genreid.reproduce.training import RowPlan, source_split, with_changes
 from genreid.training.config_file import config_to_dict
 from genreid.training.configs import AdaptConfig
 from genreid.training.crgan_stages import RENDERERS

@@ -1,6 +1,6 @@
 """How far domain B is from domain A: the mAP that a network trained on A keeps on B.
 
-    python -m benchmarks.synthetic_gap [--work DIR] [--pids N] [--iterations N] [--seeds S ...] [--out F.json]
+    python -m evidence.synthetic_gap [--work DIR] [--pids N] [--iterations N] [--seeds S ...] [--out F.json]
 
 Makes both data sets, trains `genreid train baseline` on A and evaluates it on A's and on B's test people,
 with stored batch-norm statistics and with those of B's training images; and trains on B and evaluates on B,
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments() -> argparse.ArgumentParser:
     """Return the options."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.synthetic_gap")
+    parser = argparse.ArgumentParser(prog="python -m evidence.synthetic_gap")
     add = parser.add_argument
     add("--work", type=Path, help="keep data sets and runs here (default: a folder that is deleted)")
     add("--pids", type=int, default=200)

@@ -1,4 +1,4 @@
-"""Whether changed code gives the same networks, bit for bit: `python -m benchmarks.same_outcome COMMIT`.
+"""Whether changed code gives the same networks, bit for bit: `python -m evidence.same_outcome COMMIT`.
 
 Small rows of drawn people, recipe `compact` but for their lengths, are made twice: by the package as it was
 at COMMIT and as it is. If all checkpoints and all figures are equal, results/same_outcome.json says so, and
@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from genreid.pipelines.row_state import TRIALS
+from genreid.reproduce.state import TRIALS
 from tests.drawn_datasets import draw_cuhk03_np, draw_market1501
 
 ROOT = Path(__file__).parents[1]
@@ -60,7 +60,7 @@ ROWS = {
 WORKER = """
 import json, sys
 from genreid.cli.main import main
-from genreid.pipelines.row_code import evaluation_code, training_code
+from genreid.reproduce.code import evaluation_code, training_code
 
 for words in json.loads(sys.argv[1]):
     if main(words):
@@ -73,7 +73,7 @@ print(json.dumps(codes))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.same_outcome", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m evidence.same_outcome", description=__doc__)
     parser.add_argument("commits", nargs="+", metavar="COMMIT", help="the code that rows were made with")
     commits = [_git("rev-parse", "--short=10", commit) for commit in parser.parse_args(argv).commits]
     with TemporaryDirectory() as folder:

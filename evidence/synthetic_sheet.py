@@ -1,6 +1,6 @@
 """The picture of synthetic people that the documents show: rows of people, columns of cameras.
 
-    python -m benchmarks.synthetic_sheet [--out docs/images/synthetic.png]
+    python -m evidence.synthetic_sheet [--out docs/images/synthetic.png]
 
 On the left domain A, on the right domain B; each row holds one person of A and another of B, seen by the six
 cameras of their network. Pictures are as they come out of the JPEG files.
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments() -> argparse.ArgumentParser:
     """Return the options."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.synthetic_sheet")
+    parser = argparse.ArgumentParser(prog="python -m evidence.synthetic_sheet")
     parser.add_argument("--out", type=Path, default=Path("docs/images/synthetic.png"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--people", type=int, nargs="+", default=[1, 2, 3], help="numbers of the people")

@@ -23,20 +23,11 @@ from genreid.data.whole_file import sha256_of
 from genreid.masks.blazepose import load_blazepose
 from genreid.masks.make import make_masks
 from genreid.pipelines.adapt import AdaptJob, adapt
-from genreid.pipelines.row_code import mark_run
 from genreid.pipelines.train_baseline import BaselineJob, train_baseline
 from genreid.pipelines.train_dgnet import DgnetJob, train_dgnet
 from genreid.pipelines.train_taudl import TaudlJob, train_taudl
-from genreid.recipes.reproduce import (
-    DATA,
-    FORMATS,
-    Changes,
-    DataName,
-    Row,
-    Times,
-    Training,
-    recipes_of,
-)
+from genreid.reproduce.code import mark_run
+from genreid.reproduce.rows import DATA, FORMATS, Changes, DataName, Row, Times, Training, recipes_of
 from genreid.training.checkpoint import checkpoint_folders
 from genreid.training.config_file import ConfigT, config_from_dict, config_to_dict, merge_mappings
 from genreid.training.configs import AdaptConfig, TaudlConfig

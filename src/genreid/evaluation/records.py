@@ -14,10 +14,10 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from genreid.data.whole_file import write_whole
+from genreid.evaluation.provenance import made_by
+from genreid.evaluation.ranked_lists import RankedList, ranked_lists
 from genreid.evaluation.ranking import Ranking
 from genreid.features.feature_set import FeatureSet
-from genreid.report.provenance import made_by
-from genreid.report.ranked_lists import RankedList, ranked_lists
 from genreid.training.config_file import config_from_dict, config_to_dict
 
 FOLDER = "evaluations"

@@ -1,6 +1,6 @@
 """The rows of results/demo.json: `genreid demo`, one seed after the other.
 
-    python -m benchmarks.demo_rows --runs DIR [--seeds 0 1 2] [--out results/demo.json]
+    python -m evidence.demo_rows --runs DIR [--seeds 0 1 2] [--out results/demo.json]
 
 A demo that is there goes on, a row that is in the file is kept. People and training follow the seed.
 """
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.result_file import (
+from evidence.result_file import (
     add_entry,
     entry_of,
     read_results,
@@ -20,8 +20,8 @@ from benchmarks.result_file import (
     seeds_of,
     stage_minutes,
 )
-from genreid.pipelines.demo import ROWS, DemoRow, measure_rows
 from genreid.recipes.demo import demo
+from genreid.reproduce.demo import ROWS, DemoRow, measure_rows
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def training_minutes(out: Path, row: DemoRow) -> float:
 
 
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.demo_rows")
+    parser = argparse.ArgumentParser(prog="python -m evidence.demo_rows")
     add = parser.add_argument
     add("--runs", type=Path, required=True, help="folder of the demos' folders")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2])

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from genreid.pipelines import row_code
-from genreid.pipelines.row_code import makers_of_run, mark_run, training_code
-from genreid.recipes.reproduce import ROWS
+from genreid.reproduce import code as row_code
+from genreid.reproduce.code import makers_of_run, mark_run, training_code
+from genreid.reproduce.rows import ROWS
 
 DIRECT = ROWS["crgan/cuhk03-market1501/direct"].training
 NOW = training_code("baseline", "crgan")

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from genreid.pipelines.row_file import RowFile
-from genreid.recipes.reproduce import ROWS
+from genreid.reproduce.file import RowFile
+from genreid.reproduce.rows import ROWS
 
 _FILES = ("demo.json", "crgan-*.json", "hybrid-*.json", "dgnet-*.json")
 _PAIRS: Mapping[str, str] = {

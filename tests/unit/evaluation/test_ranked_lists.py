@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from genreid.evaluation.ranked_lists import JUNK_SHOWN, QUERIES, RANKS, ranked_lists, spread
 from genreid.evaluation.ranking import rank
 from genreid.features.feature_set import FeatureSet
-from genreid.report.ranked_lists import JUNK_SHOWN, QUERIES, RANKS, ranked_lists, spread
 
 
 def features(seed: int, count: int, *, people: int = 6, cameras: int = 3) -> FeatureSet:

@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 
 from genreid.data.whole_file import write_whole
-from genreid.recipes.reproduce import PaperName, Training
-from genreid.report.code_fingerprint import code_fingerprint
-from genreid.report.provenance import source_commit
+from genreid.evaluation.provenance import source_commit
+from genreid.reproduce.code_fingerprint import code_fingerprint
+from genreid.reproduce.rows import PaperName, Training
 from genreid.training.checkpoint import checkpoint_folders
 
 _PIPELINES = {
@@ -35,7 +35,7 @@ _UNUSED = {
         "genreid.generation.renderings",
         "genreid.pipelines.generate_sheets",
         "genreid.training.cluster_stage",
-        "genreid.report.records",
+        "genreid.evaluation.records",
     ),
     "crgan": ("genreid.models.dgnet", "genreid.models.appearance"),
     "dgnet": ("genreid.models.crgan",),

@@ -11,9 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from genreid.pipelines.row_code import evaluation_code, training_code
-from genreid.pipelines.row_file import RowFile, definition_of, matters, read_rows, with_own_changes
-from genreid.recipes.reproduce import ROWS, Row, recipes_of
+from genreid.reproduce.code import evaluation_code, training_code
+from genreid.reproduce.file import RowFile, definition_of, matters, read_rows, with_own_changes
+from genreid.reproduce.rows import ROWS, Row, recipes_of
 from genreid.training.config_file import config_to_dict
 from genreid.training.run_folder import as_it_was, flatten
 
@@ -96,7 +96,7 @@ def read_trials(path: Path) -> Trials:
     """Return which versions of the code were seen to give the same networks and figures, bit for bit.
 
     Args:
-        path: What `python -m benchmarks.same_outcome` has written; it need not be there.
+        path: What `python -m evidence.same_outcome` has written; it need not be there.
     """
     if not path.is_file():
         return frozenset()

@@ -21,11 +21,11 @@ from genreid.data.fingerprint import dataset_fingerprint
 from genreid.data.whole_file import write_whole
 from genreid.evaluation.bootstrap import query_figures
 from genreid.evaluation.ranking import rank
+from genreid.evaluation.records import EvaluatedImages, record_evaluation
 from genreid.features.options import FeatureOptions
 from genreid.pipelines.evaluate import EvaluateJob, embed_sides
-from genreid.pipelines.row_code import evaluation_code
-from genreid.pipelines.row_training import RowPlan, finished
-from genreid.report.records import EvaluatedImages, record_evaluation
+from genreid.reproduce.code import evaluation_code
+from genreid.reproduce.training import RowPlan, finished
 from genreid.training.precision import choose_compute
 
 logger = logging.getLogger(__name__)

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from genreid.pipelines.row_code import evaluation_code
-from genreid.pipelines.row_evaluation import Measured, measure
-from genreid.pipelines.row_file import expect_same_kind, row_content, write_row
-from genreid.pipelines.row_training import RowPlan, finished, train
-from genreid.recipes.reproduce import ROWS
+from genreid.reproduce.code import evaluation_code
+from genreid.reproduce.file import expect_same_kind, row_content, write_row
+from genreid.reproduce.ranking import Measured, measure
+from genreid.reproduce.rows import ROWS
+from genreid.reproduce.training import RowPlan, finished, train
 from genreid.training.loop import Outcome
 
 logger = logging.getLogger(__name__)

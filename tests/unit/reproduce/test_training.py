@@ -7,9 +7,10 @@ from typing import cast
 import pytest
 import torch
 
-from genreid.pipelines.row_file import expect_same_kind
-from genreid.pipelines.row_training import RowPlan, finished
-from genreid.recipes.reproduce import find_row
+from genreid.reproduce.file import expect_same_kind
+from genreid.reproduce.plan import RowPlan
+from genreid.reproduce.rows import find_row
+from genreid.reproduce.training import finished
 from genreid.training.checkpoint import CheckpointState, save_checkpoint
 
 TRAINING = find_row("crgan/cuhk03-market1501/direct").training

@@ -3,7 +3,7 @@
 import pytest
 
 from genreid.data.load import READERS
-from genreid.recipes.reproduce import (
+from genreid.reproduce.rows import (
     DATA,
     FORMATS,
     PUBLISHED_SIZES,

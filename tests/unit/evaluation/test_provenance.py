@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from genreid.report import provenance
+from genreid.evaluation import provenance
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""results/README.md from the files below results/; `python -m benchmarks.results_page` writes it.
+"""results/README.md from the files below results/; `python -m evidence.results_page` writes it.
 
 A test compares the page with the files.
 """
@@ -8,16 +8,16 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks.grouped_rows import MEANINGS, published_of, read_grouped
-from genreid.pipelines.row_file import RowFile, read_rows
-from genreid.pipelines.row_state import rests_on_a_trial, stale_reason, trained_on
-from genreid.recipes.reproduce import ROWS, Row
+from evidence.grouped_rows import MEANINGS, published_of, read_grouped
+from genreid.reproduce.file import RowFile, read_rows
+from genreid.reproduce.rows import ROWS, Row
+from genreid.reproduce.state import rests_on_a_trial, stale_reason, trained_on
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "results" / "README.md"
 INTRODUCTION = """# Results
 
-Made by `python -m benchmarks.results_page` from the files beside it; not edited by hand. What the figures
+Made by `python -m evidence.results_page` from the files beside it; not edited by hand. What the figures
 say, and what was tried: [docs/lab-notes.md](../docs/lab-notes.md). How to make a row:
 [docs/reproduce.md](../docs/reproduce.md).
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.same_outcome import ROWS, Outcome, differences
-from genreid.recipes.reproduce import ROWS as KNOWN
+from evidence.same_outcome import ROWS, Outcome, differences
+from genreid.reproduce.rows import ROWS as KNOWN
 
 
 def drawn(root: Path, network: str = "1", gain: float = 0.5, controls: tuple[str, ...] = ("c",)) -> Outcome:
