@@ -19,9 +19,9 @@ from genreid.recipes.crgan import RECIPES, compact
 from genreid.reproduce import training as row_training
 from genreid.reproduce.file import read_rows, scores_beside
 from genreid.reproduce.make import _controls
+from genreid.reproduce.plan import ReproduceJob, RowPlan, plan_row
 from genreid.reproduce.rows import ROWS, find_row
 from genreid.reproduce.state import read_trials, recipe_changes, stale_reason
-from genreid.reproduce.training import ReproduceJob, RowPlan, plan_row
 from genreid.training.config_file import config_to_dict
 from genreid.training.configs import AdaptConfig
 from genreid.training.loop import Outcome

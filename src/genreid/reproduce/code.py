@@ -11,7 +11,8 @@ from pathlib import Path
 from genreid.data.whole_file import write_whole
 from genreid.evaluation.provenance import source_commit
 from genreid.reproduce.code_fingerprint import code_fingerprint
-from genreid.reproduce.rows import PaperName, Training
+from genreid.reproduce.published import PaperName
+from genreid.reproduce.rows import Training
 from genreid.training.checkpoint import checkpoint_folders
 
 _PIPELINES = {

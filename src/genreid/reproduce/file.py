@@ -29,9 +29,10 @@ from genreid.models.backbone import BackboneConfig
 from genreid.models.pretrained import PACKAGED_WEIGHTS, architecture, load_backbone_weights
 from genreid.report.loss_log import read_loss_log
 from genreid.reproduce.code import evaluation_code, makers_of_run
+from genreid.reproduce.plan import RowPlan, source_split, with_changes
+from genreid.reproduce.published import PAPERS_AP, PUBLISHED_SIZES, TITLES
 from genreid.reproduce.ranking import Measured
-from genreid.reproduce.rows import PAPERS_AP, PUBLISHED_SIZES, ROWS, TITLES, Row, recipes_of
-from genreid.reproduce.training import RowPlan, source_split, with_changes
+from genreid.reproduce.rows import ROWS, Row, recipes_of
 from genreid.training.config_file import config_to_dict
 from genreid.training.configs import AdaptConfig
 from genreid.training.crgan_stages import RENDERERS

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from genreid.reproduce.code import evaluation_code
 from genreid.reproduce.file import expect_same_kind, row_content, write_row
+from genreid.reproduce.plan import RowPlan
 from genreid.reproduce.ranking import Measured, measure
 from genreid.reproduce.rows import ROWS
-from genreid.reproduce.training import RowPlan, finished, train
+from genreid.reproduce.training import finished, train
 from genreid.training.loop import Outcome
 
 logger = logging.getLogger(__name__)

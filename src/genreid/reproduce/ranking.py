@@ -25,7 +25,8 @@ from genreid.evaluation.records import EvaluatedImages, record_evaluation
 from genreid.features.options import FeatureOptions
 from genreid.pipelines.evaluate import EvaluateJob, embed_sides
 from genreid.reproduce.code import evaluation_code
-from genreid.reproduce.training import RowPlan, finished
+from genreid.reproduce.plan import RowPlan
+from genreid.reproduce.training import finished
 from genreid.training.precision import choose_compute
 
 logger = logging.getLogger(__name__)

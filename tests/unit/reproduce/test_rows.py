@@ -3,16 +3,8 @@
 import pytest
 
 from genreid.data.load import READERS
-from genreid.reproduce.rows import (
-    DATA,
-    FORMATS,
-    PUBLISHED_SIZES,
-    ROWS,
-    Row,
-    find_row,
-    recipes_of,
-    rows_with,
-)
+from genreid.reproduce.published import DATA, FORMATS, PUBLISHED_SIZES
+from genreid.reproduce.rows import ROWS, Row, find_row, recipes_of, rows_with
 from genreid.training.config_file import config_to_dict
 from genreid.training.run_folder import flatten
 
