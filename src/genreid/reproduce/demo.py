@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from genreid.data.load import load_dataset
+from genreid.data.sample import ReidDataset
 from genreid.data.synthetic.plan import Domain, Synthesis
 from genreid.data.synthetic.write import synthesize
-from genreid.evaluation.ranking import rank
-from genreid.evaluation.records import FOLDER, EvaluatedImages, read_record, record_evaluation
 from genreid.features.halves import Half
 from genreid.features.options import FeatureOptions, Pooling, Stage
 from genreid.pipelines.adapt import AdaptJob, adapt
-from genreid.pipelines.evaluate import EvaluateJob, embed_sides
 from genreid.pipelines.train_baseline import BaselineJob, train_baseline
 from genreid.pipelines.train_dgnet import DgnetJob, train_dgnet
 from genreid.recipes.demo import DemoConfig
 from genreid.report.page import write_report
+from genreid.reproduce.ranking import Measured, Search, measure
+from genreid.reproduce.training import finished_stage
 from genreid.training.configs import RendererName
 from genreid.training.loop import Outcome
 from genreid.training.run_options import RunOptions
@@ -31,6 +32,14 @@ logger = logging.getLogger(__name__)
 RunName = Literal["direct", "cut_paste", "crgan", "dgnet"]
 RUNS: tuple[RunName, ...] = ("direct", "cut_paste", "crgan", "dgnet")
 """Run folders under the demo's, in the order in which they are trained."""
+_STAGES: Mapping[RunName, str] = {
+    "direct": "identity",
+    "cut_paste": "finetuning",
+    "crgan": "finetuning",
+    "dgnet": "dgnet",
+}
+"""The last stage of each run."""
+_DOMAINS: tuple[Domain, ...] = ("A", "B")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +106,7 @@ class DemoJob:
     options: RunOptions
 
 
-class Measured(NamedTuple):
+class DemoFigures(NamedTuple):
     """A row and its figures.
 
     Attributes:
@@ -119,7 +128,7 @@ class DemoResult(NamedTuple):
     """
 
     outcome: Outcome
-    rows: tuple[Measured, ...] = ()
+    rows: tuple[DemoFigures, ...] = ()
     report: Path | None = None
 
 
@@ -142,7 +151,8 @@ def run_demo(job: DemoJob, config: DemoConfig) -> DemoResult:
         outcome = _TRAINERS[name](job, config)
         if outcome is not Outcome.FINISHED:
             return DemoResult(outcome)
-    rows = measure_rows(job.out)
+    measured = measure_rows(job.out)
+    rows = tuple(DemoFigures(row, measured[row.name].figures) for row in ROWS)
     drawn = [data_of(job.out, "A"), data_of(job.out, "B")]
     report = write_report([job.out / name for name in RUNS], job.out / "report.html", data=drawn)
     return DemoResult(Outcome.FINISHED, rows, report)
@@ -159,8 +169,7 @@ def draw_domains(job: DemoJob, config: DemoConfig) -> None:
         ValueError: If there are pictures of another demo.
     """
     height, width = config.adapt.image.size
-    domains: tuple[Domain, ...] = ("A", "B")
-    for domain in domains:
+    for domain in _DOMAINS:
         plan = Synthesis(domain, config.people, job.options.seed, height, width, config.images_per_camera)
         synthesize(data_of(job.out, domain), masks_of(job.out, domain), plan)
 
@@ -175,21 +184,21 @@ def masks_of(out: Path, domain: Domain) -> Path:
     return data_of(out, domain) / "masks"
 
 
-def measure_rows(out: Path) -> tuple[Measured, ...]:
-    """Evaluate every row that has not been evaluated yet, and record it in its run folder.
+def measure_rows(out: Path) -> Mapping[str, Measured]:
+    """Rank for every row that has not been ranked yet, and record it in its run folder.
 
     Args:
         out: The demo's folder, all of its runs trained.
+
+    Returns:
+        By the rows' names.
     """
-    missing = [row for row in ROWS if not _record_path(out, row).is_file()]
-    for asked in dict.fromkeys((row.run, row.domain, _options(out, row)) for row in missing):
-        run, domain, options = asked
-        wanted = [row for row in missing if (row.run, row.domain, _options(out, row)) == asked]
-        _measure(out / run, data_of(out, domain), options, wanted)
-    return tuple(Measured(row, read_record(_record_path(out, row)).figures) for row in ROWS)
+    datasets = {domain: load_dataset(data_of(out, domain)) for domain in _DOMAINS}
+    measured = measure([_search(out, row, datasets) for row in ROWS])
+    return {row.name: found for row, found in zip(ROWS, measured, strict=True)}
 
 
-def verdict(rows: Sequence[Measured]) -> str:
+def verdict(rows: Sequence[DemoFigures]) -> str:
     """Say in one sentence what the figures say, also where a method loses.
 
     Args:
@@ -249,21 +258,21 @@ _TRAINERS: Mapping[RunName, Callable[[DemoJob, DemoConfig], Outcome]] = {
 }
 
 
-def _options(out: Path, row: DemoRow) -> FeatureOptions:
-    """Return how a row's embeddings are made; rows that differ by a half share them."""
-    if row.statistics_of_target:
-        return FeatureOptions(row.stage, row.pooling, bn_statistics=str(data_of(out, "B")))
-    return FeatureOptions(row.stage, row.pooling)
-
-
-def _record_path(out: Path, row: DemoRow) -> Path:
-    """Return the file of a row's record."""
-    return out / row.run / FOLDER / f"{row.name}.json"
-
-
-def _measure(run: Path, data: Path, options: FeatureOptions, rows: Sequence[DemoRow]) -> None:
-    """Embed a test set once, rank it for each row, and record the figures."""
-    sides = embed_sides(EvaluateJob(run, data), options)
-    for row in rows:
-        asked = sides.half(row.half)
-        record_evaluation(run, row.name, rank(*asked), *asked, EvaluatedImages(folder=str(data)))
+def _search(out: Path, row: DemoRow, datasets: Mapping[Domain, ReidDataset]) -> Search:
+    """Return what the network of a row is asked."""
+    run, statistics = out / row.run, "B" if row.statistics_of_target else None
+    stage = "identity" if row.stage == "pretrained" else _STAGES[row.run]
+    checkpoint = finished_stage(run, (stage,))
+    assert checkpoint is not None, f"{run} is not finished"
+    place = "stored" if statistics is None else str(data_of(out, statistics))
+    return Search(
+        run=run,
+        name=row.name,
+        paper="dgnet" if row.run == "dgnet" else "crgan",
+        weights=checkpoint.as_text(),
+        data=data_of(out, row.domain),
+        dataset=datasets[row.domain],
+        options=FeatureOptions(row.stage, row.pooling, bn_statistics=place),
+        statistics=None if statistics is None else datasets[statistics],
+        half=row.half,
+    )

@@ -70,7 +70,7 @@ def row_content(plan: RowPlan, measured: Measured, controls: Mapping[str, Measur
     Returns:
         JSON values.
     """
-    row, draws = plan.row, BootstrapConfig()
+    row = plan.row
     trained = [plan.folder_of(training) / "metrics.jsonl" for training in row.training.chain]
     minutes = sum(read_loss_log(path).seconds for path in trained) / 60
     settings, words = _differences(plan)
@@ -83,12 +83,7 @@ def row_content(plan: RowPlan, measured: Measured, controls: Mapping[str, Measur
         "published_ap": PAPERS_AP,
         "recipe": plan.label,
         "seed": plan.options.seed,
-        "figures": {name: round(value, _DIGITS) for name, value in measured.figures.items()},
-        "interval": {
-            "level": draws.level,
-            "resamples": draws.resamples,
-            **_rounded(bootstrap(measured.by_query, draws)),
-        },
+        **figures_of(measured),
         "gains": [_gain(plan, measured, name, control) for name, control in controls.items()],
         "controls_not_made": [name for name in row.controls if name not in controls],
         "difference": {"words": words, "settings": settings},
@@ -102,8 +97,38 @@ def row_content(plan: RowPlan, measured: Measured, controls: Mapping[str, Measur
         "code": evaluation_code(row.paper),
         "commit": source_commit() or None,
         "version": __version__,
-        "hardware": _hardware(plan),
+        "hardware": hardware(plan.device),
         "minutes": round(minutes + measured.minutes, 1),
+    }
+
+
+def figures_of(measured: Measured) -> dict[str, Any]:
+    """Return a row's figures and their intervals, as its file holds them.
+
+    Args:
+        measured: The row's figures.
+    """
+    draws = BootstrapConfig()
+    intervals = _rounded(bootstrap(measured.by_query, draws))
+    return {
+        "figures": {name: round(value, _DIGITS) for name, value in measured.figures.items()},
+        "interval": {"level": draws.level, "resamples": draws.resamples, **intervals},
+    }
+
+
+def gain_over(name: str, control: Measured, ours: Measured) -> dict[str, Any]:
+    """Return by how much a row is ahead of a control of the same queries, as its file holds it.
+
+    Args:
+        name: Of the control's row.
+        control: Its figures.
+        ours: The row's figures.
+    """
+    return {
+        "over": name,
+        "weights": dict(control.weights),
+        **{figure: round(ours.figures[figure] - control.figures[figure], _DIGITS) for figure in FIGURES},
+        "interval": _rounded(bootstrap_gain(ours.by_query, control.by_query)),
     }
 
 
@@ -165,7 +190,7 @@ def expect_same_kind(plan: RowPlan) -> None:
 
 
 def read_rows(folder: Path) -> tuple[RowFile, ...]:
-    """Return the result files of rows below a folder, in the order of the papers, then by file name.
+    """Return the result files of rows of `genreid reproduce`, in the order of the papers, then by file name.
 
     Args:
         folder: Such as `results`; other files in it are passed over.
@@ -174,6 +199,19 @@ def read_rows(folder: Path) -> tuple[RowFile, ...]:
         ValueError: If one is no JSON; names it.
     """
     order = {name: number for number, name in enumerate(ROWS)}
+    found = [file for file in read_results(folder) if file.content["row"] in ROWS]
+    return tuple(sorted(found, key=lambda file: (order[file.content["row"]], file.path.name)))
+
+
+def read_results(folder: Path) -> tuple[RowFile, ...]:
+    """Return every result file below a folder, by path: rows of the demo and others of our own, too.
+
+    Args:
+        folder: Such as `results`; other files in it are passed over.
+
+    Raises:
+        ValueError: If one is no JSON; names it.
+    """
     found = []
     for path in sorted(folder.glob("*/*/*.json")):
         try:
@@ -181,9 +219,9 @@ def read_rows(folder: Path) -> tuple[RowFile, ...]:
         except ValueError as error:
             msg = f"{path}: this is no JSON: {error}"
             raise ValueError(msg) from error
-        if isinstance(content, dict) and content.get("row") in ROWS:
+        if isinstance(content, dict) and isinstance(content.get("row"), str):
             found.append(RowFile(path, content))
-    return tuple(sorted(found, key=lambda file: (order[file.content["row"]], file.path.name)))
+    return tuple(found)
 
 
 def _differences(plan: RowPlan) -> tuple[dict[str, Any], list[str]]:
@@ -293,14 +331,10 @@ def _makers_of(plan: RowPlan) -> dict[str, Any]:
 
 def _gain(plan: RowPlan, ours: Measured, name: str, control: Measured) -> dict[str, Any]:
     """Return what a row is ahead of one of its controls, and what made that one."""
-    gain = bootstrap_gain(ours.by_query, control.by_query)
     published, theirs = plan.row.published, ROWS[name].published
     return {
-        "over": name,
-        "weights": dict(control.weights),
+        **gain_over(name, control, ours),
         "runs": _makers_of(replace(plan, row=ROWS[name])),
-        **{figure: round(ours.figures[figure] - control.figures[figure], _DIGITS) for figure in FIGURES},
-        "interval": _rounded(gain),
         "published": None
         if published is None or theirs is None
         else {
@@ -396,12 +430,16 @@ def _digest_of_start(backbone: BackboneConfig) -> dict[str, str | None]:
     return {"fingerprint": fingerprint(network)}
 
 
-def _hardware(plan: RowPlan) -> dict[str, Any]:
-    """Return what the row was ranked on; what its runs were trained on stands with them."""
+def hardware(device: str) -> dict[str, Any]:
+    """Return what a row was ranked on; what its runs were trained on stands with them.
+
+    Args:
+        device: The GPU's name, or `cpu`.
+    """
     return {
         "machine": platform.machine(),
         "cpu_threads": torch.get_num_threads(),
-        "device": plan.device,
+        "device": device,
         "torch": torch.__version__,
         "python": platform.python_version(),
     }

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from genreid.reproduce.code import evaluation_code
 from genreid.reproduce.file import expect_same_kind, row_content, write_row
 from genreid.reproduce.plan import RowPlan
-from genreid.reproduce.ranking import Measured, measure
+from genreid.reproduce.ranking import Measured, measure, search_of
 from genreid.reproduce.rows import ROWS
 from genreid.reproduce.training import finished, train
 from genreid.training.loop import Outcome
@@ -54,7 +54,7 @@ def reproduce(plan: RowPlan) -> Reproduced:
         outcome = train(plan, training, left)
         if outcome is not Outcome.FINISHED:
             return Reproduced(outcome)
-    measured = measure(plan)
+    (measured,) = measure([search_of(plan)])
     content = row_content(plan, measured, _controls(plan))
     write_row(plan.out, content, measured)
     logger.info("%s: written to %s", plan.row.name, plan.out)
@@ -75,5 +75,5 @@ def _controls(plan: RowPlan) -> dict[str, Measured]:
         except ValueError as error:
             logger.warning("the gain over %s is left out: %s", name, error)
             continue
-        found[name] = measure(control)
+        (found[name],) = measure([search_of(control)])
     return found

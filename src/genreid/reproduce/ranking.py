@@ -1,4 +1,4 @@
-"""The figures of a row: its network embeds and ranks the test set; what each query scores is kept for pairs.
+"""The figures of rows: their networks embed and rank a test set; what each query scores is kept for pairs.
 
 RUN/rows/NAME.safetensors holds what each valid query contributes to the figures, so that a gain over a
 control is judged query by query, and a row that was ranked is not ranked again.
@@ -7,10 +7,11 @@ control is judged query by query, and a row that was ranked is not ranked again.
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,18 +19,61 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from genreid.data.fingerprint import dataset_fingerprint
+from genreid.data.sample import ReidDataset
 from genreid.data.whole_file import write_whole
 from genreid.evaluation.bootstrap import query_figures
 from genreid.evaluation.ranking import rank
-from genreid.evaluation.records import EvaluatedImages, record_evaluation
+from genreid.evaluation.records import FOLDER, EvaluatedImages, record_evaluation
+from genreid.features.halves import Half
 from genreid.features.options import FeatureOptions
 from genreid.pipelines.evaluate import EvaluateJob, embed_sides
 from genreid.reproduce.code import evaluation_code
 from genreid.reproduce.plan import RowPlan
+from genreid.reproduce.published import PaperName
 from genreid.reproduce.training import finished
 from genreid.training.precision import choose_compute
 
+if TYPE_CHECKING:
+    from genreid.pipelines.two_sides import TwoSides
+
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What the network of a finished run is asked.
+
+    Attributes:
+        run: The run folder.
+        name: Name of the record, and of the scores that are kept.
+        paper: Whose row it is.
+        weights: The evaluated checkpoint: `stage`, `step` and the `sha256` of its networks' file.
+        data: Folder of the data set whose test set is ranked.
+        dataset: That data set, read.
+        options: How embeddings are made.
+        statistics: The data set that `options` takes batch-norm statistics from, read.
+        half: DG-Net: half of the embedding that is ranked; None: all of it.
+    """
+
+    run: Path
+    name: str
+    paper: PaperName
+    weights: Mapping[str, str]
+    data: Path
+    dataset: ReidDataset
+    options: FeatureOptions
+    statistics: ReidDataset | None = None
+    half: Half | None = None
+
+    @property
+    def kept(self) -> Path:
+        """The file of its scores."""
+        return self.run / "rows" / f"{self.name}.safetensors"
+
+    @property
+    def record(self) -> Path:
+        """The file of its record for `genreid report`."""
+        return self.run / FOLDER / f"{self.name}.json"
 
 
 @dataclass(frozen=True)
@@ -49,57 +93,76 @@ class Measured:
     minutes: float
 
 
-def measure(plan: RowPlan) -> Measured:
-    """Rank the target's test set by the network of a row, or return what was kept of doing so.
+def measure(searches: Sequence[Search]) -> tuple[Measured, ...]:
+    """Rank the test sets of rows by their networks, or return what was kept of doing so.
+
+    Args:
+        searches: Neighbours that differ by their half share their embeddings.
+
+    Raises:
+        ValueError: If a test set holds no query or gallery, or cannot be read.
+    """
+
+    @lru_cache(maxsize=1)
+    def embedded(run: Path, data: Path, options: FeatureOptions) -> TwoSides:
+        return embed_sides(EvaluateJob(run, data), options)
+
+    measured = []
+    for search in searches:
+        key = _key(search)
+        found = _read(search, key)
+        if found is None:
+            began = time.monotonic()
+            sides = embedded(search.run, search.data, search.options).half(search.half)
+            ranking = rank(*sides)
+            images = EvaluatedImages(folder=str(search.data))
+            record_evaluation(search.run, search.name, ranking, *sides, images)
+            minutes = (time.monotonic() - began) / 60
+            found = Measured(ranking.to_json(), query_figures(ranking.scores), search.weights, minutes)
+            _write(search.kept, key, found)
+        measured.append(found)
+    return tuple(measured)
+
+
+def search_of(plan: RowPlan) -> Search:
+    """Return what the network of a row is asked.
 
     Args:
         plan: The row; its run is finished.
-
-    Raises:
-        ValueError: If the test set holds no query or gallery, or cannot be read.
     """
-    run = plan.folder_of(plan.row.training)
-    checkpoint = finished(run, plan.row.training)
+    row, run = plan.row, plan.folder_of(plan.row.training)
+    checkpoint = finished(run, row.training)
     assert checkpoint is not None, f"{run} is not finished"
-    weights = {"stage": checkpoint.stage, "step": str(checkpoint.step), "sha256": checkpoint.sha256}
-    key = _key(plan, weights)
-    path = run / "rows" / f"{plan.row.target}.{plan.row.variant}.safetensors"
-    kept = _read(path, key)
-    if kept is not None:
-        return replace(kept, weights=weights)
-    began = time.monotonic()
-    job = EvaluateJob(run, plan.path_of(plan.row.target))
-    sides = embed_sides(job, _feature_options(plan)).half(plan.row.half)
-    ranking = rank(*sides)
-    record_evaluation(run, path.stem, ranking, *sides, EvaluatedImages(folder=str(job.data)))
-    minutes = (time.monotonic() - began) / 60
-    found = Measured(ranking.to_json(), query_figures(ranking.scores), weights, minutes)
-    _write(path, key, found)
-    return found
-
-
-def _feature_options(plan: RowPlan) -> FeatureOptions:
-    """Return how a row's embeddings are made."""
     options = FeatureOptions(
-        pooling=plan.row.pooling, device=plan.options.device, precision=plan.options.precision
+        pooling=row.pooling, device=plan.options.device, precision=plan.options.precision
     )
-    if plan.row.statistics_of is None:
-        return options
-    return replace(options, bn_statistics=str(plan.path_of(plan.row.statistics_of)))
+    if row.statistics_of is not None:
+        options = replace(options, bn_statistics=str(plan.path_of(row.statistics_of)))
+    return Search(
+        run=run,
+        name=f"{row.target}.{row.variant}",
+        paper=row.paper,
+        weights=checkpoint.as_text(),
+        data=plan.path_of(row.target),
+        dataset=plan.data[row.target],
+        options=options,
+        statistics=None if row.statistics_of is None else plan.data[row.statistics_of],
+        half=row.half,
+    )
 
 
-def _key(plan: RowPlan, weights: Mapping[str, str]) -> str:
+def _key(search: Search) -> str:
     """Return all that decides the scores of a row, as one text."""
-    row, options = plan.row, plan.options
+    options = search.options
     parts: dict[str, Any] = {
-        "weights": weights["sha256"],
-        "code": evaluation_code(row.paper),
-        "data": dataset_fingerprint(plan.data[row.target]),
-        "options": [row.pooling, row.half, row.statistics_of],
+        "weights": search.weights["sha256"],
+        "code": evaluation_code(search.paper),
+        "data": dataset_fingerprint(search.dataset),
+        "options": [options.pooling, search.half],
         "precision": choose_compute(options.device, options.precision).name,
     }
-    if row.statistics_of is not None:
-        parts["statistics"] = dataset_fingerprint(plan.data[row.statistics_of])
+    if search.statistics is not None:
+        parts["statistics"] = dataset_fingerprint(search.statistics)
     return json.dumps(parts, sort_keys=True)
 
 
@@ -109,17 +172,17 @@ def _write(path: Path, key: str, measured: Measured) -> None:
     write_whole(path, save({"by_query": measured.by_query}, facts))
 
 
-def _read(path: Path, key: str) -> Measured | None:
-    """Return scores that were kept, if they are of this very row."""
-    if not path.is_file():
+def _read(search: Search, key: str) -> Measured | None:
+    """Return scores that were kept, if they are of this very row and its record is there."""
+    if not (search.kept.is_file() and search.record.is_file()):
         return None
     try:
-        with safe_open(path, framework="numpy") as file:
+        with safe_open(search.kept, framework="numpy") as file:
             facts = file.metadata() or {}
             if facts.get("key") != key:
                 return None
             by_query = file.get_tensor("by_query")
-        return Measured(json.loads(facts["figures"]), by_query, {}, float(facts["minutes"]))
+        return Measured(json.loads(facts["figures"]), by_query, search.weights, float(facts["minutes"]))
     except (SafetensorError, KeyError, ValueError) as error:
-        logger.warning("%s is damaged, so the row is ranked again: %s", path, error)
+        logger.warning("%s is damaged, so the row is ranked again: %s", search.kept, error)
         return None

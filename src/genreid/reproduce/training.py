@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -109,6 +109,10 @@ class Finished(NamedTuple):
     step: int
     sha256: str
 
+    def as_text(self) -> dict[str, str]:
+        """Return it as a result file has it."""
+        return {"stage": self.stage, "step": str(self.step), "sha256": self.sha256}
+
 
 def finished(run: Path, training: Training) -> Finished | None:
     """Return what is evaluated of a run; None if the run is not finished.
@@ -118,7 +122,17 @@ def finished(run: Path, training: Training) -> Finished | None:
         training: What was to be trained there.
     """
     stages = {"baseline": ("identity",), "adapt": ("finetuning",), "taudl": ("taudl",)}
-    for stage in stages.get(training.method, APPEARANCE_STAGES):
+    return finished_stage(run, stages.get(training.method, APPEARANCE_STAGES))
+
+
+def finished_stage(run: Path, stages: Sequence[str]) -> Finished | None:
+    """Return the last checkpoint of a stage; None if the stage is not finished.
+
+    Args:
+        run: The run folder.
+        stages: The first of them that has a checkpoint.
+    """
+    for stage in stages:
         for folder in checkpoint_folders(run / "checkpoints" / stage):
             state = _whole(folder)
             if state is None:
