@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +27,12 @@ from genreid.evaluation.records import FOLDER, EvaluatedImages, record_evaluatio
 from genreid.features.halves import Half
 from genreid.features.options import FeatureOptions
 from genreid.pipelines.evaluate import EvaluateJob, embed_sides
+from genreid.pipelines.two_sides import TwoSides
 from genreid.reproduce.code import evaluation_code
 from genreid.reproduce.plan import RowPlan
 from genreid.reproduce.published import PaperName
 from genreid.reproduce.training import finished
 from genreid.training.precision import choose_compute
-
-if TYPE_CHECKING:
-    from genreid.pipelines.two_sides import TwoSides
 
 logger = logging.getLogger(__name__)
 
