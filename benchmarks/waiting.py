@@ -28,7 +28,7 @@ from genreid.models.backbone import build_reid_network
 from genreid.models.crgan import CameraDiscriminator
 from genreid.models.dgnet import to_normalised
 from genreid.recipes import dgnet as dgnet_recipes
-from genreid.training.configs import AdaptConfig
+from genreid.training.adapt_config import AdaptConfig
 from genreid.training.crgan_stages import (
     Domains,
     PairPlan,

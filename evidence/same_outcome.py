@@ -60,13 +60,18 @@ ROWS = {
 WORKER = """
 import json, sys
 from genreid.cli.main import main
-from genreid.reproduce.code import evaluation_code, training_code
+try:
+    from genreid.reproduce.code import evaluation_code, training_code
+except ModuleNotFoundError:  # before rows had a room; a run's code hung on the paper, too
+    from genreid.pipelines.row_code import evaluation_code, training_code as code_for_paper
+else:
+    code_for_paper = lambda method, paper: training_code(method)
 
 for words in json.loads(sys.argv[1]):
     if main(words):
         sys.exit(f"failed: {words}")
 kinds = (("baseline", "crgan"), ("adapt", "crgan"), ("baseline", "dgnet"), ("dgnet", "dgnet"))
-codes = {f"{paper} {method}": training_code(method, paper) for method, paper in kinds}
+codes = {f"{paper} {method}": code_for_paper(method, paper) for method, paper in kinds}
 codes |= {f"{paper} evaluation": evaluation_code(paper) for paper in ("crgan", "dgnet")}
 print(json.dumps(codes))
 """

@@ -77,7 +77,7 @@ def _reproduce(name: str, argv: Sequence[str]) -> int:
     from genreid.reproduce.plan import ReproduceJob, plan_row  # noqa: PLC0415
     from genreid.reproduce.rows import recipes_of  # noqa: PLC0415
     from genreid.reproduce.state import stale_reason  # noqa: PLC0415
-    from genreid.training.configs import AdaptConfig  # noqa: PLC0415
+    from genreid.training.adapt_config import AdaptConfig  # noqa: PLC0415
     from genreid.training.dgnet_config import DgnetConfig  # noqa: PLC0415
     from genreid.training.loop import Outcome  # noqa: PLC0415
 

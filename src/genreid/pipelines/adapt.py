@@ -22,6 +22,7 @@ from genreid.pipelines.target_images import OwnImages, pids_of
 from genreid.pipelines.train_cluster import run_cluster
 from genreid.pipelines.train_taudl import run_taudl
 from genreid.recipes.crgan import RENDERER_OF_RECIPE
+from genreid.training.adapt_config import AdaptConfig, RendererName
 from genreid.training.cluster_stage import ClusterBench
 from genreid.training.config_file import (
     config_from_dict,
@@ -29,7 +30,6 @@ from genreid.training.config_file import (
     merge_mappings,
     read_yaml_mapping,
 )
-from genreid.training.configs import AdaptConfig, RendererName
 from genreid.training.crgan_stages import (
     AVERAGE,
     RENDERERS,

@@ -1,6 +1,7 @@
 """Which code made a row: fingerprints of what trains and of what ranks, and the marks that training leaves.
 
-The machinery of rows itself does not count: what it asked for stands in the result file.
+A fingerprint is that of a row's own method: of what its pipeline imports, without other methods' modules and
+readers of other data sets. The machinery of rows does not count: what it asked for stands in the file.
 """
 
 import json
@@ -11,7 +12,7 @@ from pathlib import Path
 from genreid.data.whole_file import write_whole
 from genreid.evaluation.provenance import source_commit
 from genreid.reproduce.code_fingerprint import code_fingerprint
-from genreid.reproduce.published import PaperName
+from genreid.reproduce.published import FORMATS, PaperName
 from genreid.reproduce.rows import Training
 from genreid.training.checkpoint import checkpoint_folders
 
@@ -28,27 +29,56 @@ _EVALUATION = (
     "genreid.evaluation.ranking",
     "genreid.evaluation.bootstrap",
 )
-_UNUSED = {
-    "all": (  # progress, logs and pictures decide no figure; nor does a method that is not run
-        "genreid.data.progress",
-        "genreid.training.progress",
-        "genreid.training.run_log",
-        "genreid.generation.renderings",
-        "genreid.pipelines.generate_sheets",
-        "genreid.training.cluster_stage",
-        "genreid.evaluation.records",
+_READERS = tuple(
+    dict.fromkeys(f"genreid.data.{name.replace('-', '_')}" for names in FORMATS.values() for name in names)
+)
+"""What reads the data sets of rows; others come and go."""
+_UNUSED = (
+    "genreid.data.load",  # it chooses among all readers
+    "genreid.data.progress",  # progress, logs and pictures decide no figure
+    "genreid.training.progress",
+    "genreid.training.run_log",
+    "genreid.generation.renderings",
+    "genreid.pipelines.generate_sheets",
+    "genreid.recipes.crgan",  # the settings stand in the file
+    "genreid.evaluation.records",
+    "genreid.evaluation.reranking",  # rows are not re-ranked
+    "genreid.masks.make",  # a fingerprint of the masks themselves stands in the file
+    "genreid.masks.blazepose",
+)
+"""Modules that are imported on the way and play no part in any row."""
+_METHODS: Mapping[str, tuple[str, ...]] = {
+    "crgan": (
+        "genreid.models.crgan",
+        "genreid.models.renderers",
+        "genreid.pipelines.adapt",
+        "genreid.training.adapt_config",
+        "genreid.training.camera_step",
+        "genreid.training.crgan_stages",
+        "genreid.training.crgan_step",
     ),
-    "crgan": ("genreid.models.dgnet", "genreid.models.appearance"),
-    "dgnet": ("genreid.models.crgan",),
-    "adapt": (
-        "genreid.pipelines.train_cluster",
-        "genreid.pipelines.train_taudl",
+    "dgnet": (
+        "genreid.models.appearance",
+        "genreid.models.dgnet",
+        "genreid.pipelines.train_dgnet",
+        "genreid.training.dgnet_config",
+        "genreid.training.dgnet_stage",
+        "genreid.training.dgnet_step",
+    ),
+    "cluster": (
         "genreid.pipelines.target_images",
+        "genreid.pipelines.train_cluster",
+        "genreid.training.cluster_config",
+        "genreid.training.cluster_stage",
+    ),
+    "taudl": (
+        "genreid.pipelines.target_images",
+        "genreid.pipelines.train_taudl",
+        "genreid.training.taudl_config",
         "genreid.training.taudl_stage",
-        "genreid.masks.make",  # a fingerprint of the masks themselves stands in the file
-        "genreid.masks.blazepose",
     ),
 }
+"""Where each method's own modules begin: they play no part in rows of the others."""
 
 _UNKNOWN: Mapping[str, str | None] = {"code": None, "commit": None, "device": None}
 
@@ -61,33 +91,38 @@ def evaluation_code(paper: PaperName, source: Path | None = None) -> str:
         paper: Whose rows.
         source: The folder that holds the package; default: this package's own.
     """
-    return code_fingerprint(_EVALUATION, (*_UNUSED["all"], *_UNUSED[paper]), source)
+    return code_fingerprint((*_EVALUATION, *_READERS), _without(paper), source)
 
 
 @cache
-def training_code(method: str, paper: PaperName, source: Path | None = None) -> str:
+def training_code(method: str, source: Path | None = None) -> str:
     """Return the fingerprint of the code that trains a run; read once in a process.
 
     Args:
         method: Of a `Training`.
-        paper: For whose rows.
         source: The folder that holds the package; default: this package's own.
     """
-    unused = (*_UNUSED["all"], *_UNUSED[paper], *(_UNUSED["adapt"] if method != "taudl" else ()))
-    return code_fingerprint((_PIPELINES[method],), unused, source)
+    own = {"baseline": "", "adapt": "crgan"}.get(method, method)
+    return code_fingerprint((_PIPELINES[method], *_READERS), _without(own), source)
 
 
-def mark_run(run: Path, training: Training, paper: PaperName, device: str) -> None:
+def _without(method: str) -> tuple[str, ...]:
+    """Return what plays no part where a method is at work; empty text: none is."""
+    own = _METHODS.get(method, ())
+    others = (name for modules in _METHODS.values() for name in modules if name not in own)
+    return *_UNUSED, *others
+
+
+def mark_run(run: Path, training: Training, device: str) -> None:
     """Note beside a run folder what trains it from now on; a run that changing code trained shows it.
 
     Args:
         run: The run folder.
         training: What is trained there.
-        paper: For whose rows.
         device: The GPU's name, or `cpu`.
     """
     now = {
-        "code": training_code(training.method, paper),
+        "code": training_code(training.method),
         "commit": source_commit() or None,
         "device": device,
     }

@@ -23,7 +23,7 @@ from genreid.recipes.demo import DemoConfig
 from genreid.report.page import write_report
 from genreid.reproduce.ranking import Measured, Search, measure
 from genreid.reproduce.training import finished_stage
-from genreid.training.configs import RendererName
+from genreid.training.adapt_config import RendererName
 from genreid.training.loop import Outcome
 from genreid.training.run_options import RunOptions
 
@@ -260,7 +260,8 @@ _TRAINERS: Mapping[RunName, Callable[[DemoJob, DemoConfig], Outcome]] = {
 
 def _search(out: Path, row: DemoRow, datasets: Mapping[Domain, ReidDataset]) -> Search:
     """Return what the network of a row is asked."""
-    run, statistics = out / row.run, "B" if row.statistics_of_target else None
+    run = out / row.run
+    statistics: Domain | None = "B" if row.statistics_of_target else None
     stage = "identity" if row.stage == "pretrained" else _STAGES[row.run]
     checkpoint = finished_stage(run, (stage,))
     assert checkpoint is not None, f"{run} is not finished"

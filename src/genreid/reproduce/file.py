@@ -33,8 +33,8 @@ from genreid.reproduce.plan import RowPlan, source_split, with_changes
 from genreid.reproduce.published import PAPERS_AP, PUBLISHED_SIZES, TITLES
 from genreid.reproduce.ranking import Measured
 from genreid.reproduce.rows import ROWS, Row, recipes_of
+from genreid.training.adapt_config import AdaptConfig
 from genreid.training.config_file import config_to_dict
-from genreid.training.configs import AdaptConfig
 from genreid.training.crgan_stages import RENDERERS
 from genreid.training.dgnet_config import DgnetConfig
 from genreid.training.precision import choose_compute

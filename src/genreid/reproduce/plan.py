@@ -17,8 +17,8 @@ from genreid.data.load import load_dataset
 from genreid.data.sample import ReidDataset
 from genreid.reproduce.published import DATA, FORMATS, DataName
 from genreid.reproduce.rows import Changes, Row, Times, Training, recipes_of
+from genreid.training.adapt_config import AdaptConfig
 from genreid.training.config_file import ConfigT, config_from_dict, config_to_dict, merge_mappings
-from genreid.training.configs import AdaptConfig
 from genreid.training.dgnet_config import DgnetConfig
 from genreid.training.precision import choose_compute
 from genreid.training.run_folder import flatten

@@ -27,7 +27,7 @@ from genreid.reproduce.published import (
     PaperName,
     Published,
 )
-from genreid.training.configs import AdaptConfig, RendererName
+from genreid.training.adapt_config import AdaptConfig, RendererName
 from genreid.training.crgan_stages import RENDERERS
 from genreid.training.dgnet_config import DgnetConfig
 

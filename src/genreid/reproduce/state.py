@@ -81,7 +81,7 @@ def _code_of(file: RowFile) -> Iterator[_Code]:
 def _code_of_runs(row: Row, makers: Mapping[str, Any]) -> Iterator[_Code]:
     """Yield the code that trained each run of a row, as far as its makers are told."""
     for training in row.training.chain:
-        now = training_code(training.method, row.paper)
+        now = training_code(training.method)
         for maker in makers.get(training.name, ()):
             kind = f"{row.paper} {training.method}"
             yield _Code(f"the run {training.name}", kind, maker["code"], now)

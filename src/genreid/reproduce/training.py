@@ -21,11 +21,11 @@ from genreid.reproduce.code import mark_run
 from genreid.reproduce.plan import RowPlan, source_split, with_changes
 from genreid.reproduce.rows import Training
 from genreid.training.checkpoint import checkpoint_folders
-from genreid.training.configs import TaudlConfig
 from genreid.training.crgan_stages import RENDERERS
 from genreid.training.dgnet_config import DgnetConfig
 from genreid.training.loop import Outcome, Session
 from genreid.training.run_options import RunOptions
+from genreid.training.taudl_config import TaudlConfig
 from genreid.training.trained_networks import APPEARANCE_STAGES
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def train(plan: RowPlan, training: Training, max_minutes: float | None) -> Outco
     if training.start is not None:
         _expect_the_same_start(out, plan.folder_of(training.start), training.start)
     if finished(out, training) is None:
-        mark_run(out, training, plan.row.paper, plan.device)
+        mark_run(out, training, plan.device)
     try:
         return _train(plan, training, out, replace(plan.options, max_minutes=left))
     except ValueError as error:  # what other commands call --out lies below --runs here

@@ -1,86 +1,22 @@
-"""The complete configurations of the training commands."""
+"""Settings of CR-GAN's three stages, and of what may follow: `genreid adapt`."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-from genreid.data.decode import Kind
 from genreid.models.backbone import BackboneConfig
 from genreid.models.crgan import CameraDiscriminatorConfig, DomainDiscriminatorConfig, GeneratorConfig
+from genreid.training.baseline_config import BaselineConfig
 from genreid.training.camera_step import CameraConfig
 from genreid.training.cluster_config import ClusterTraining
 from genreid.training.crgan_step import RenderingConfig
 from genreid.training.identity_step import IdentityConfig
+from genreid.training.image_config import ImageConfig
 from genreid.training.optimizers import SgdConfig
 from genreid.training.taudl_config import TaudlTraining
 
-
-@dataclass(frozen=True, kw_only=True)
-class ImageConfig:
-    """Size that every image is resized to, and how."""
-
-    height: int = 224
-    """Height in pixels."""
-    width: int = 112
-    """Width in pixels."""
-    resampling: Literal["bilinear", "bicubic"] = "bilinear"
-    """How images are resized, for training and test; always with antialiasing."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        if self.height < 16 or self.width < 8:
-            msg = f"image: at least 16x8 pixels (height x width), got {self.height}x{self.width}"
-            raise ValueError(msg)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width."""
-        return self.height, self.width
-
-    def __str__(self) -> str:
-        return f"{self.height}x{self.width} {self.resampling}"
-
-    @property
-    def kind(self) -> Kind:
-        """How images are resized, as the decoder calls it."""
-        return "image_bicubic" if self.resampling == "bicubic" else "image"
-
-
-@dataclass(frozen=True, kw_only=True)
-class BaselineConfig:
-    """`genreid train baseline`: a re-id network that classifies the people of one data set."""
-
-    image: ImageConfig = field(default_factory=ImageConfig)
-    """Image size."""
-    backbone: BackboneConfig = field(default_factory=BackboneConfig)
-    """Backbone and its weights."""
-    identity: IdentityConfig = field(default_factory=IdentityConfig)
-    """Training."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClusterConfig:
-    """`genreid train cluster`: Cluster Contrast on the unlabelled images of one data set."""
-
-    image: ImageConfig = field(
-        default_factory=lambda: ImageConfig(height=256, width=128, resampling="bicubic")
-    )
-    """Image size."""
-    backbone: BackboneConfig = field(default_factory=lambda: BackboneConfig(last_stride=1))
-    """Backbone and its weights; with --init the weights are that run's, and the backbone must be the same."""
-    cluster: ClusterTraining = field(default_factory=ClusterTraining)
-    """Training."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaudlConfig:
-    """`genreid train taudl`: TAUDL on images whose people are known within each camera."""
-
-    image: ImageConfig = field(default_factory=lambda: ImageConfig(height=256, width=128))
-    """Image size."""
-    backbone: BackboneConfig = field(default_factory=BackboneConfig)
-    """Backbone and its weights; with --init the weights are that run's, and the backbone must be the same."""
-    taudl: TaudlTraining = field(default_factory=TaudlTraining)
-    """Training."""
+RendererName = Literal["crgan", "crgan_single", "cut_paste", "colour", "composite", "none"]
+"""What makes stage III's images: the generator, the generator without dual condition, pasting, colours moved,
+both with the target's person painted over, or nobody."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,8 +69,3 @@ class AdaptConfig:
     def baseline(self) -> BaselineConfig:
         """Stage I's re-id network: what `genreid train baseline` would train."""
         return BaselineConfig(image=self.image, backbone=self.backbone, identity=self.stage1_identity)
-
-
-RendererName = Literal["crgan", "crgan_single", "cut_paste", "colour", "composite", "none"]
-"""What makes stage III's images: the generator, the generator without dual condition, pasting, colours moved,
-both with the target's person painted over, or nobody."""
