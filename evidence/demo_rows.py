@@ -1,49 +1,96 @@
-"""The rows of results/demo.json: `genreid demo`, one seed after the other.
+"""The rows of results/demo: `genreid demo`, one seed after the other.
 
-    python -m evidence.demo_rows --runs DIR [--seeds 0 1 2] [--out results/demo.json]
+    python -m evidence.demo_rows --runs DIR [--seeds 0 1 2] [--out results/demo]
 
-A demo that is there goes on, a row that is in the file is kept. People and training follow the seed.
+A demo that is there goes on, a row that has its file is kept. People and training follow the seed.
 """
 
 import argparse
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evidence.result_file import (
-    add_entry,
-    entry_of,
-    read_results,
-    recorded_settings,
-    run_command,
-    seeds_of,
-    stage_minutes,
-)
+from genreid import __version__
+from genreid.cli.main import main as genreid
+from genreid.evaluation.provenance import source_commit
 from genreid.recipes.demo import demo
-from genreid.reproduce.demo import ROWS, DemoRow, measure_rows
+from genreid.reproduce.demo import COMPARED, ROWS, DemoRow, measure_rows
+from genreid.reproduce.file import figures_of, gain_over, hardware, write_row
+from genreid.reproduce.ranking import Measured
+from genreid.training.config_file import read_yaml_mapping
+from genreid.training.run_folder import read_job
 
 logger = logging.getLogger(__name__)
 
+NAMES = {row.name: f"demo/{'A' if row.domain == 'A' else 'A-B'}/{row.name}" for row in ROWS}
+"""Row of the demo -> its name among all rows: DG-Net stays on A, CR-GAN goes from A to B."""
+CONTROLS: Mapping[str, tuple[str, ...]] = dict(COMPARED.values())
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the demo for each seed and add its rows to the file.
+    """Run the demo for each seed and write the files that are missing.
 
     Args:
         argv: Words of the command line.
     """
     options = _arguments().parse_args(argv)
     for seed in options.seeds:
-        if all(seeds_of(read_results(options.out), row.name, seed) for row in ROWS):
+        missing = [row for row in ROWS if not path_of(options.out, row, seed).is_file()]
+        if not missing:
             continue
         out = options.runs / f"demo-seed{seed}"
-        run_command(["demo", "--out", out, "--seed", seed, "--device", "cpu"])
-        for row, figures in measure_rows(out):
-            if not seeds_of(read_results(options.out), row.name, seed):
-                entry = entry_of(seed, dict(figures), training_minutes(out, row))
-                add_entry(options.out, row.name, entry, _config(out))
-                logger.info("%s: %s", row.name, entry)
+        if genreid(["demo", "--out", str(out), "--seed", str(seed), "--device", "cpu"]) != 0:
+            return 1
+        measured = measure_rows(out)
+        for row in missing:
+            path = path_of(options.out, row, seed)
+            write_row(path, content_of(out, row, seed, measured), measured[row.name])
+            logger.info("%s", path)
     return 0
+
+
+def path_of(folder: Path, row: DemoRow, seed: int) -> Path:
+    """Return the result file of a row.
+
+    Args:
+        folder: Such as results/demo.
+        row: The row.
+        seed: The seed.
+    """
+    return folder / f"{NAMES[row.name].removeprefix('demo/')}.demo.seed{seed}.json"
+
+
+def content_of(out: Path, row: DemoRow, seed: int, measured: Mapping[str, Measured]) -> dict[str, Any]:
+    """Return what the result file of a row holds.
+
+    Args:
+        out: The demo's folder.
+        row: The row.
+        seed: The seed.
+        measured: All rows of the demo.
+    """
+    ours, run, drawn = measured[row.name], out / row.run, demo()
+    controls = CONTROLS.get(row.name, ())
+    gains = [gain_over(NAMES[name], measured[name], ours) | {"published": None} for name in controls]
+    return {
+        "row": NAMES[row.name],
+        "what": row.what,
+        "recipe": "demo",
+        "seed": seed,
+        **figures_of(ours),
+        "gains": gains,
+        "controls_not_made": [],
+        "drawn": {"people": drawn.people, "images_per_camera": drawn.images_per_camera},
+        "config": read_yaml_mapping(run / "config.yaml"),
+        "precision": read_job(run)["precision"],
+        "weights": {"evaluated": dict(ours.weights)},
+        "commit": source_commit() or None,
+        "version": __version__,
+        "hardware": hardware("cpu"),
+        "minutes": round(training_minutes(out, row), 1),
+    }
 
 
 def training_minutes(out: Path, row: DemoRow) -> float:
@@ -56,8 +103,24 @@ def training_minutes(out: Path, row: DemoRow) -> float:
     own = stage_minutes(out / row.run)
     if row.stage == "pretrained":
         return own["identity"]
-    shared = stage_minutes(out / "direct")["identity"] if row.run in {"cut_paste", "crgan"} else 0.0
+    shared = 0.0 if row.run in {"direct", "dgnet"} else stage_minutes(out / "direct")["identity"]
     return shared + sum(own.values())
+
+
+def stage_minutes(run: Path) -> dict[str, float]:
+    """Return how long each stage of a run trained, from its log.
+
+    Args:
+        run: The run folder.
+    """
+    minutes: dict[str, float] = {}
+    before = 0.0
+    for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        step_seconds = entry["seconds"] - before if entry["seconds"] >= before else entry["seconds"]
+        minutes[entry["stage"]] = minutes.get(entry["stage"], 0.0) + step_seconds / 60
+        before = entry["seconds"]
+    return minutes
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -65,17 +128,8 @@ def _arguments() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--runs", type=Path, required=True, help="folder of the demos' folders")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    add("--out", type=Path, default=Path("results/demo.json"), help="the result file")
+    add("--out", type=Path, default=Path("results/demo"), help="folder of the result files")
     return parser
-
-
-def _config(out: Path) -> dict[str, Any]:
-    """Return what all rows are made with."""
-    config = demo()
-    drawn = {"people": config.people, "images_per_camera": config.images_per_camera}
-    crgan, dgnet = recorded_settings(out / "crgan"), recorded_settings(out / "dgnet")
-    settings = {"drawn": drawn, "crgan": crgan.pop("settings"), "dgnet": dgnet["settings"]}
-    return {"recipe": "demo", "settings": settings, **crgan}
 
 
 if __name__ == "__main__":

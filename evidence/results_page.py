@@ -3,13 +3,12 @@
 A test compares the page with the files.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from evidence.grouped_rows import MEANINGS, published_of, read_grouped
-from genreid.reproduce.file import RowFile, read_rows
+from genreid.reproduce.file import RowFile, read_results, read_rows
 from genreid.reproduce.rows import ROWS, Row
 from genreid.reproduce.state import rests_on_a_trial, stale_reason, trained_on
 
@@ -34,17 +33,17 @@ say, and what was tried: [docs/lab-notes.md](../docs/lab-notes.md). How to make 
 - Minutes are of the clock, masks apart, with whatever else the machine did. The commit is that of the last
   training.
 - Beside each file `.queries.safetensors` holds what each query scores, where the row was made since that is
-  kept: a test makes figures and intervals from it anew.
+  kept: a test makes figures and intervals from it anew. A row without intervals is older.
 """
-GROUPED_WORDS = """Made by the commands of `benchmarks/*_rows.py`, each file by the code of one commit. No
-fingerprint says what has changed since, so rows of the papers in them count as stale.
+OTHERS_WORDS = """What `genreid reproduce` does not make: rows of the demo, by `python -m evidence.demo_rows`,
+and what was tried beside the papers. No fingerprint says what has changed since the commit that made them.
 """
 ROW_HEAD = ("row", "the paper", "rank-1", "mAP trapezoid", "mAP", "gain (mAP trapezoid)", "made", "state")
 BY_SEED_WORDS = """Rows made with several seeds: by how many points of mAP trapezoid they are ahead of each
 control, and the mean. The spread over seeds is what an interval over queries does not show.
 """
 BY_SEED_HEAD = ("row", "over", "recipe", "seeds", "gain of each", "mean")
-GROUPED_HEAD = ("row", "what", "the paper", "seed", "rank-1", "mAP trapezoid", "mAP", "mINP", "minutes")
+OTHERS_HEAD = ("row", "what", "rank-1", "mAP trapezoid", "mAP", "mINP", "gain (mAP trapezoid)", "made")
 
 
 def page(folder: Path | None = None) -> str:
@@ -59,8 +58,8 @@ def page(folder: Path | None = None) -> str:
     parts.append(_table(ROW_HEAD, [_row_cells(file) for file in rows]) if rows else "None yet.\n")
     by_seed = _gains_by_seed(rows)
     parts += ["## Gains, seed by seed\n", BY_SEED_WORDS, _table(BY_SEED_HEAD, by_seed)] if by_seed else []
-    grouped = [_grouped(file) for file in read_grouped(place)]
-    parts += ["## Files of several rows\n", GROUPED_WORDS, *grouped] if grouped else []
+    others = [_other_cells(file.content) for file in read_results(place) if file.content["row"] not in ROWS]
+    parts += ["## Other rows\n", OTHERS_WORDS, _table(OTHERS_HEAD, others)] if others else []
     return "\n".join(parts)
 
 
@@ -73,13 +72,35 @@ def _table(head: tuple[str, ...], rows: list[list[str]]) -> str:
 def _row_cells(file: RowFile) -> list[str]:
     """Return one row of `genreid reproduce`."""
     content = file.content
-    figures, ends = content["figures"], content["interval"]
-    shown = [f"{_percent(figures[name])} ({_span(ends[name])})" for name in ("rank1", "mAP_trapezoid", "mAP")]
+    shown = [_figure(content, name) for name in ("rank1", "mAP_trapezoid", "mAP")]
     reason = stale_reason(file)
-    made = f"{content['recipe']}, seed {content['seed']}, {_where(content)}, {content['minutes']:g} min"
-    made += f", {_last_commit(content)}"
     state = f"**stale**: {reason}" if reason else "current, by trial" if rests_on_a_trial(file) else "current"
-    return [f"`{content['row']}`", _paper(ROWS[content["row"]]), *shown, _gain(content), made, state]
+    row, made = ROWS[content["row"]], _made(content)
+    return [f"`{row.name}`", _paper(row), *shown, _gain(content, row.controls), made, state]
+
+
+def _other_cells(content: Mapping[str, Any]) -> list[str]:
+    """Return a row that `genreid reproduce` does not make."""
+    shown = [_figure(content, name) for name in ("rank1", "mAP_trapezoid", "mAP", "mINP")]
+    controls = tuple(gain["over"] for gain in content["gains"])
+    return [f"`{content['row']}`", content["what"], *shown, _gain(content, controls), _made(content)]
+
+
+def _figure(content: Mapping[str, Any], name: str) -> str:
+    """Return a figure with its interval, where there is one."""
+    return f"{_percent(content['figures'][name])}{_in_brackets(content, name, _percent)}"
+
+
+def _in_brackets(part: Mapping[str, Any], name: str, form: Callable[[float], str]) -> str:
+    """Return the interval of a figure or a gain; empty: an older file, which has none."""
+    ends = part.get("interval", {}).get(name)
+    return f" ({' to '.join(map(form, ends))})" if ends else ""
+
+
+def _made(content: Mapping[str, Any]) -> str:
+    """Return how and where a row was made."""
+    made = f"{content['recipe']}, seed {content['seed']}, {_where(content)}, {content['minutes']:g} min"
+    return f"{made}, {_last_commit(content)}"
 
 
 def _where(content: Mapping[str, Any]) -> str:
@@ -90,14 +111,15 @@ def _where(content: Mapping[str, Any]) -> str:
 def _last_commit(content: Mapping[str, Any]) -> str:
     """Return the commit of the code that a row's last run ended with."""
     makers = [maker for makers in content.get("runs", {}).values() for maker in makers]
-    return f"`{(makers[-1]['commit'] if makers else None) or content['version']}`"
+    trained = makers[-1]["commit"] if makers else content.get("commit")
+    return f"`{trained or content['version']}`"
 
 
-def _gain(content: Mapping[str, Any]) -> str:
+def _gain(content: Mapping[str, Any], controls: tuple[str, ...]) -> str:
     """Return the gains over the paper's own comparison and over the hardest control."""
     missing = [_variant(name) for name in content["controls_not_made"]]
     unknown = f"not made: {', '.join(missing)}" if missing else ""
-    shown = [gain for gain in content["gains"] if gain["over"] == ROWS[content["row"]].controls[0]]
+    shown = [gain for gain in content["gains"] if gain["over"] == controls[0]]
     if content["gains"]:
         hardest = min(content["gains"], key=lambda gain: gain["mAP_trapezoid"])
         shown += [hardest] if hardest not in shown else []
@@ -106,9 +128,8 @@ def _gain(content: Mapping[str, Any]) -> str:
 
 def _one_gain(gain: Mapping[str, Any]) -> str:
     """Return a gain, its interval, and the paper's."""
-    low, high = gain["interval"]["mAP_trapezoid"]
-    text = f"{100 * gain['mAP_trapezoid']:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
-    text += f" over {_variant(gain['over'])}"
+    ends = _in_brackets(gain, "mAP_trapezoid", _points)
+    text = f"{_points(gain['mAP_trapezoid'])}{ends} over {_variant(gain['over'])}"
     return text if gain["published"] is None else f"{text} (the paper {100 * gain['published']['mAP']:+.1f})"
 
 
@@ -133,24 +154,6 @@ def _gains_by_seed(rows: Sequence[RowFile]) -> list[list[str]]:
     return lines
 
 
-def _grouped(file: RowFile) -> str:
-    """Return a file of several rows."""
-    content, published = file.content, published_of(file)
-    lines = []
-    for name in [name for name in MEANINGS if name in content["rows"]]:
-        for entry in content["rows"][name]["seeds"]:
-            figures = [_percent(entry[figure]) for figure in ("rank1", "mAP_trapezoid", "mAP", "mINP")]
-            minutes, paper = (
-                f"{entry['minutes']:g}",
-                _paper(ROWS[published[name]]) if name in published else "-",
-            )
-            lines.append([f"`{name}`", MEANINGS[name], paper, str(entry["seed"]), *figures, minutes])
-    stale = "**stale**, " if published else ""
-    made = f"{stale}recipe {content['config']['recipe']}, {content['hardware']['device']}, "
-    made += f"made by `{content['commit'][:10]}`."
-    return f"`{file.path.name}`: {made}\n\n{_table(GROUPED_HEAD, lines)}"
-
-
 def _paper(row: Row) -> str:
     """Return the paper's figures of a row."""
     return "-" if row.published is None else " / ".join(_percent(share) for share in row.published)
@@ -160,8 +163,8 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
-def _span(ends: list[float]) -> str:
-    return f"{_percent(ends[0])} to {_percent(ends[1])}"
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}"
 
 
 if __name__ == "__main__":

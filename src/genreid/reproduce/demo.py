@@ -70,19 +70,19 @@ class DemoRow:
 ROWS = (
     DemoRow("on_source", "trained on A, used on A: what is lost on B", "direct", "A"),
     DemoRow("direct", "trained on A, used on B as it is", "direct", "B"),
-    DemoRow("direct_lmp", "the same with local max pooling", "direct", "B", pooling="lmp"),
+    DemoRow("direct_lmp", "direct, local max pooling", "direct", "B", pooling="lmp"),
     DemoRow("bn_control", "direct, batch norms averaged on B", "direct", "B", statistics_of_target=True),
     DemoRow("cut_paste", "people of A pasted on pictures of B", "cut_paste", "B"),
     DemoRow(
-        "cut_paste_bn", "the same, batch norms averaged on B", "cut_paste", "B", statistics_of_target=True
+        "cut_paste_bn", "cut_paste, batch norms averaged on B", "cut_paste", "B", statistics_of_target=True
     ),
     DemoRow("crgan", "CR-GAN: people of A rendered into B", "crgan", "B"),
-    DemoRow("crgan_lmp", "the same with local max pooling", "crgan", "B", pooling="lmp"),
+    DemoRow("crgan_lmp", "crgan, local max pooling", "crgan", "B", pooling="lmp"),
     DemoRow("crgan_bn", "crgan, batch norms averaged on B", "crgan", "B", statistics_of_target=True),
     DemoRow("teacher", "DG-Net's teacher: direct, trained further on A", "dgnet", "A", stage="pretrained"),
     DemoRow("primary", "DG-Net (begins as direct, too): primary features", "dgnet", "A", half="primary"),
-    DemoRow("fine", "the same, fine features", "dgnet", "A", half="fine"),
-    DemoRow("both", "the same, primary and fine features", "dgnet", "A"),
+    DemoRow("fine", "DG-Net: fine features", "dgnet", "A", half="fine"),
+    DemoRow("both", "DG-Net: primary and fine features", "dgnet", "A"),
 )
 """The rows, in order."""
 COMPARED = {
