@@ -8,7 +8,6 @@ import sys
 from dataclasses import replace
 
 import torch
-from genreid.training.configs import AdaptConfig
 from torch import Tensor, nn
 
 from genreid.models.backbone import BackboneConfig, build_backbone, build_reid_network
@@ -21,6 +20,7 @@ from genreid.models.crgan import (
 )
 from genreid.models.dgnet import Decoder, ScaleDiscriminator, StructureEncoder, build_appearance_encoder
 from genreid.recipes import crgan, demo
+from genreid.training.adapt_config import AdaptConfig
 from genreid.training.dgnet_config import DgnetConfig
 
 BATCH, PEOPLE, CAMERAS = 4, 5, 3
