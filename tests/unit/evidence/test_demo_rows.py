@@ -49,8 +49,8 @@ def test_a_row_has_intervals_and_gains_over_its_controls(out: Path, tmp_path: Pa
         path = path_of(results / "demo", BY_NAME[name], 1)
         write_row(path, content_of(out, BY_NAME[name], 1, rows), rows[name])
         assert scores_beside(path).is_file()
-    crgan, both = read_results(results)
-    assert [file.content["row"] for file in (crgan, both)] == ["demo/A-B/crgan", "demo/A/both"]
+    both, crgan = read_results(results)
+    assert [file.content["row"] for file in (both, crgan)] == ["demo/A/both", "demo/A-B/crgan"]
     assert crgan.content["interval"]["mAP"] == [0.5, 0.5]
     gains = {gain["over"]: gain["mAP"] for gain in crgan.content["gains"]}
     assert gains == {"demo/A-B/direct": 0.3, "demo/A-B/bn_control": 0.3, "demo/A-B/cut_paste": 0.2}
