@@ -21,7 +21,7 @@ from benchmarks.crgan_step import case
 from benchmarks.drawn import drawn_domains
 from benchmarks.measure import Sheet, Target, add_options, ratios, seconds_text, spread
 from genreid.models.backbone import build_reid_network
-from genreid.training.configs import AdaptConfig
+from genreid.training.adapt_config import AdaptConfig
 from genreid.training.crgan_stages import (
     PairPlan,
     Workbench,

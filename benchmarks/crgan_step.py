@@ -48,7 +48,7 @@ from genreid.models.crgan import (
 )
 from genreid.models.folding import fold_batch_norm
 from genreid.recipes.crgan import compact
-from genreid.training.configs import AdaptConfig, ImageConfig
+from genreid.training.adapt_config import AdaptConfig
 from genreid.training.crgan_step import (
     RenderingBatch,
     RenderingNetworks,
@@ -56,6 +56,7 @@ from genreid.training.crgan_step import (
     RenderingSetup,
     rendering_step,
 )
+from genreid.training.image_config import ImageConfig
 from genreid.training.optimizers import make_adam
 from genreid.training.precision import Compute, PrecisionName, choose_compute
 from genreid.training.schedules import linear_after_half

@@ -47,7 +47,7 @@ from genreid.models.dgnet import (
     build_appearance_encoder,
 )
 from genreid.recipes.dgnet import published
-from genreid.training.configs import BaselineConfig, ImageConfig
+from genreid.training.baseline_config import BaselineConfig
 from genreid.training.dgnet_config import DgnetConfig
 from genreid.training.dgnet_stage import prepare_networks
 from genreid.training.dgnet_step import (
@@ -57,6 +57,7 @@ from genreid.training.dgnet_step import (
     TrainedNetworks,
     dgnet_step,
 )
+from genreid.training.image_config import ImageConfig
 from genreid.training.optimizers import make_adam, make_sgd
 from genreid.training.precision import Compute, choose_compute
 

@@ -22,7 +22,7 @@ from benchmarks.measure import Sheet, Target, add_options, ratios, seconds_text,
 from genreid.models.backbone import build_reid_network
 from genreid.models.crgan import CameraDiscriminator
 from genreid.recipes import dgnet as dgnet_recipes
-from genreid.training.configs import AdaptConfig
+from genreid.training.adapt_config import AdaptConfig
 from genreid.training.crgan_stages import (
     Domains,
     Workbench,

@@ -9,8 +9,8 @@ from PIL import Image
 from genreid.data.load import load_dataset
 from genreid.data.sample import Sample
 from genreid.evaluation.ranking import rank
+from genreid.evaluation.records import EvaluatedImages, evaluation_name, record_evaluation
 from genreid.features.feature_set import FeatureSet
-from genreid.report.records import EvaluatedImages, evaluation_name, record_evaluation
 from tests.drawn_datasets import draw_market1501
 
 

@@ -20,7 +20,7 @@ from genreid.models.crgan import (
 )
 from genreid.models.dgnet import Decoder, ScaleDiscriminator, StructureEncoder, build_appearance_encoder
 from genreid.recipes import crgan, demo
-from genreid.training.configs import AdaptConfig
+from genreid.training.adapt_config import AdaptConfig
 from genreid.training.dgnet_config import DgnetConfig
 
 BATCH, PEOPLE, CAMERAS = 4, 5, 3

@@ -21,6 +21,7 @@ ROOMS = (
     "report",
     "recipes",
     "pipelines",
+    "reproduce",
     "cli",
 )
 """The rooms in order; ARCHITECTURE.md says what each takes and gives."""

@@ -40,7 +40,7 @@ def test_version_is_said_once_more_and_equal(project: dict[str, Any]) -> None:
 def test_type_checker_excludes_nothing(project: dict[str, Any]) -> None:
     settings = project["tool"]["mypy"]
     assert settings["strict"] is True
-    assert {"src", "tests", "benchmarks"} <= set(settings["files"])
+    assert {"src", "tests", "benchmarks", "evidence"} <= set(settings["files"])
     loose = {"exclude", "ignore_errors", "disable_error_code", "follow_imports"}
     for table in [settings, *settings.get("overrides", [])]:
         assert not loose & set(table), (

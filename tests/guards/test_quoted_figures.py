@@ -1,7 +1,7 @@
 """Every figure that a page quotes from a result file is the one in that file; so is results/README.md.
 
-A page says where its figures come from by `<!-- figures: results/demo.json, seed 0; others: 53.8 -->`, or by
-the folder of a pair's rows, `results/crgan/cuhk03-market1501`, and where that ends by
+A page says where its figures come from by `<!-- figures: results/demo/*, seed 0; others: 53.8 -->`: folders
+of rows, or the files themselves, `results/dgnet/cuhk03/*.compact.seed0.json`; and where that ends by
 `<!-- end of figures -->`. In between, a table whose rows are named in backticks and whose
 columns are rank-1, mAP, mAP trapezoid or mINP has to agree cell by cell. Any other number with one decimal
 has to be some figure of that seed, or a gain over a control or an end of an interval in a row's file, or be
@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from benchmarks import results_page
+from evidence import results_page
 from genreid.evaluation.bootstrap import FIGURES as BOOTSTRAPPED
 from genreid.evaluation.bootstrap import bootstrap
-from genreid.pipelines.row_file import read_rows, scores_beside
+from genreid.reproduce.file import read_rows, scores_beside
 from tests.guards.tree import ROOT
 
 PAGES = [
@@ -50,23 +50,18 @@ class Entry(NamedTuple):
     more: frozenset[str] = frozenset()
 
 
-def read_entries(place: Path) -> list[Entry]:
-    """Everything that a result file, or a folder of them, says."""
-    paths = sorted(place.glob("*.json")) if place.is_dir() else [place]
-    return [entry for path in paths for entry in entries_of(json.loads(path.read_text(encoding="utf-8")))]
+def read_entries(root: Path, place: str) -> list[Entry]:
+    """Everything that result files say."""
+    paths = sorted(root.glob(place if place.endswith(".json") else f"{place}/*.json"))
+    assert paths, f"{place}: there is no such result file"
+    return [entry_of(json.loads(path.read_text(encoding="utf-8"))) for path in paths]
 
 
-def entries_of(content: Mapping[str, Any]) -> list[Entry]:
-    """Everything that a result file says, whether it holds one row or several."""
-    if "rows" not in content:
-        variant = content["row"].rsplit("/", maxsplit=1)[-1]
-        figures = in_percent(content["figures"])
-        return [Entry(variant, str(content["seed"]), figures, frozenset(gains_and_intervals(content)))]
-    return [
-        Entry(name, str(seed["seed"]), in_percent(seed))
-        for name, row in content["rows"].items()
-        for seed in row["seeds"]
-    ]
+def entry_of(content: Mapping[str, Any]) -> Entry:
+    """Everything that a result file says."""
+    variant = content["row"].rsplit("/", maxsplit=1)[-1]
+    more = frozenset(gains_and_intervals(content))
+    return Entry(variant, str(content["seed"]), in_percent(content["figures"]), more)
 
 
 def gains_and_intervals(content: Mapping[str, Any]) -> Iterator[str]:
@@ -88,7 +83,7 @@ def wrong_figures(page: str, root: Path) -> Iterator[str]:
         "a region has no end, or is not understood"
     )
     for region in REGION.finditer(page):
-        entries = read_entries(root / region["file"])
+        entries = read_entries(root, region["file"])
         chosen = [entry for entry in entries if region["seed"] in {None, entry.seed}]
         known = {figure for entry in chosen for figure in (*entry.figures.values(), *entry.more)}
         others = set((region["others"] or "").split())
@@ -160,12 +155,12 @@ def test_figures_and_intervals_are_those_of_the_scores() -> None:
 def test_the_readme_of_the_results_says_what_the_files_say() -> None:
     assert results_page.PAGE.read_text(encoding="utf-8") == results_page.page(), (
         "results/README.md is not what the files below results/ (or the code that made them) say now; type "
-        "`.venv/bin/python -m benchmarks.results_page`"
+        "`.venv/bin/python -m evidence.results_page`"
     )
 
 
 PAGE = """
-<!-- figures: results/demo.json, seed 0; others: 53.8 -->
+<!-- figures: results/demo/*, seed 0; others: 53.8 -->
 | row | what it is | rank-1 | mAP |
 |---|---|---|---|
 | `direct` | as it is | 12.0 | 3.5 |
@@ -182,31 +177,31 @@ On A `direct` finds 53.8, on B 3.5; on B at night 3.0 in 7.5 minutes.
         ("others: 53.8", "others: 53.8 3.0", ["3.0 is named under others and not there"]),
         ("| 12.0 |", "| 12.1 |", ["direct, rank-1: 12.1, but the file says 12.0"]),
         ("| 3.5 |", "| 4.5 |", ["direct, mAP: 4.5, but the file says 3.5"]),
-        ("3.5; on", "3.6; on", ["3.6 is not in results/demo.json: On A"]),
-        ("3.5; on", "4.5; on", ["4.5 is not in results/demo.json: On A"]),  # another seed's
+        ("3.5; on", "3.6; on", ["3.6 is not in results/demo/*: On A"]),
+        ("3.5; on", "4.5; on", ["4.5 is not in results/demo/*: On A"]),  # another seed's
     ],
 )
 def test_the_guard_sees_a_figure_that_differs(old: str, new: str, wrong: list[str], tmp_path: Path) -> None:
-    seeds = [
-        {"seed": seed, "rank1": 0.12, "mAP": 0.035 + 0.01 * seed, "mAP_trapezoid": 0.03, "mINP": 0.01}
-        for seed in (0, 1)
-    ]
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "demo.json").write_text(json.dumps({"rows": {"direct": {"seeds": seeds}}}))
+    folder = tmp_path / "results" / "demo" / "A-B"
+    folder.mkdir(parents=True)
+    for seed in (0, 1):
+        figures = {"rank1": 0.12, "mAP": 0.035 + 0.01 * seed, "mAP_trapezoid": 0.03, "mINP": 0.01}
+        row = {"row": "demo/A-B/direct", "seed": seed, "figures": figures}
+        (folder / f"direct.demo.seed{seed}.json").write_text(json.dumps(row))
     assert old in PAGE
     found = list(wrong_figures(PAGE.replace(old, new) if old else PAGE, tmp_path))
     assert len(found) == len(wrong)
     assert all(line.startswith(start) for line, start in zip(found, wrong, strict=True))
 
 
-def test_a_folder_of_rows_is_read(tmp_path: Path) -> None:
+def test_gains_and_intervals_are_read(tmp_path: Path) -> None:
     figures = {"rank1": 0.12, "mAP": 0.035, "mAP_trapezoid": 0.03, "mINP": 0.01}
     interval = {"mAP": [0.0312, 0.0391]}
     gains = [{"over": "crgan/a-b/bn_control", "rank1": -0.011, "interval": {"rank1": [-0.02, 0.001]}}]
     row = {"row": "crgan/a-b/direct", "seed": 0, "figures": figures, "interval": interval, "gains": gains}
     (tmp_path / "results" / "a-b").mkdir(parents=True)
     (tmp_path / "results" / "a-b" / "direct.compact.seed0.json").write_text(json.dumps(row))
-    page = PAGE.replace("results/demo.json", "results/a-b")
+    page = PAGE.replace("results/demo/*", "results/a-b/direct.*.json")
     said = page.replace("in 7.5", "(3.1 to 3.9), -1.1 (-2.0 to 0.1) ahead, in 7.5")
     for right in (page, said):
         assert list(wrong_figures(right, tmp_path)) == []

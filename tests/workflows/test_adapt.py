@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from genreid.models.crgan import Generator
+from genreid.training.adapt_config import RendererName
 from genreid.training.checkpoint import checkpoint_folders, load_newest
-from genreid.training.configs import RendererName
 from genreid.training.crgan_stages import RENDERERS
 from genreid.training.trained_networks import load_reid_network
 from genreid.training.trained_renderer import load_renderer

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from genreid.cli.main import main
-from genreid.pipelines.demo import COMPARED, ROWS, RUNS, Measured, verdict
+from genreid.evaluation.records import read_record
 from genreid.recipes.demo import RECIPES
-from genreid.report.records import read_record
+from genreid.reproduce.demo import COMPARED, ROWS, RUNS, DemoFigures, verdict
 from tests.command_line import logging_as_before
 
 
@@ -61,9 +61,9 @@ def test_a_demo_ends_with_a_table_and_a_report(tmp_path: Path, capsys: pytest.Ca
     assert "made with other options" in capsys.readouterr().err
 
 
-def figures(**shares: float) -> list[Measured]:
+def figures(**shares: float) -> list[DemoFigures]:
     """Return rows with these mAPs in percent, the others at 10."""
-    return [Measured(row, {"mAP": shares.get(row.name, 10.0) / 100}) for row in ROWS]
+    return [DemoFigures(row, {"mAP": shares.get(row.name, 10.0) / 100}) for row in ROWS]
 
 
 def test_the_sentence_says_who_is_ahead() -> None:

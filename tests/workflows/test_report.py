@@ -9,9 +9,9 @@ import pytest
 
 from genreid.data.load import load_dataset
 from genreid.evaluation.ranking import rank
+from genreid.evaluation.records import EvaluatedImages, evaluation_name, record_evaluation
 from genreid.features.extract import Extractor
 from genreid.features.options import FeatureOptions
-from genreid.report.records import EvaluatedImages, evaluation_name, record_evaluation
 from tests.command_line import genreid
 from tests.drawn_datasets import draw_market1501
 from tests.drawn_runs import draw_run, draw_target, evaluate_run

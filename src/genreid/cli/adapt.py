@@ -14,7 +14,7 @@ def main(argv: Sequence[str]) -> int:
     from genreid.cli.options import parse_training  # noqa: PLC0415 - `genreid --help` stays quick
     from genreid.pipelines.adapt import AdaptJob, adapt  # noqa: PLC0415
     from genreid.recipes.crgan import RECIPES  # noqa: PLC0415
-    from genreid.training.configs import AdaptConfig  # noqa: PLC0415
+    from genreid.training.adapt_config import AdaptConfig  # noqa: PLC0415
 
     arguments = parse_training(
         AdaptConfig, RECIPES, argv, job_type=AdaptJob, prog="genreid adapt", default_recipe="paper"

@@ -11,7 +11,7 @@ from genreid.cli.arguments import Arguments
 from genreid.cli.main import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
-    from genreid.pipelines.demo import DemoResult
+    from genreid.reproduce.demo import DemoResult
 
 FIGURES = {"rank1": "rank-1", "mAP": "mAP", "mAP_trapezoid": "mAP trapezoid"}
 """Figure -> its column."""
@@ -27,8 +27,8 @@ def main(argv: Sequence[str]) -> int:
         ValueError: If the folder holds a demo with other settings.
     """
     options = _arguments().parse_args(argv)
-    from genreid.pipelines.demo import DemoJob, run_demo  # noqa: PLC0415 - `genreid --help` stays quick
     from genreid.recipes.demo import RECIPES  # noqa: PLC0415
+    from genreid.reproduce.demo import DemoJob, run_demo  # noqa: PLC0415 - `genreid --help` stays quick
     from genreid.training.loop import Outcome  # noqa: PLC0415
     from genreid.training.run_options import RunOptions  # noqa: PLC0415
 
@@ -82,7 +82,7 @@ def _print(result: "DemoResult") -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from genreid.pipelines.demo import verdict  # noqa: PLC0415
+    from genreid.reproduce.demo import verdict  # noqa: PLC0415
 
     table = Table(title="Drawn people, percent (single query, cross-camera)", title_justify="left")
     for name in ("found on", "row", "what it is"):

@@ -234,7 +234,7 @@ def _without_match(ranking: "Ranking", query: "FeatureSet") -> list[str]:
     """Name the queries that have no correct gallery image, and say why."""
     if not ranking.queries_without_match:
         return []
-    from genreid.evaluation.matches import describe_reasons  # noqa: PLC0415
+    from genreid.data.protocol import describe_reasons  # noqa: PLC0415
 
     rows = ranking.queries_without_match
     lines = [f"{len(rows)} queries have no correct gallery image and are left out of every mean:"]

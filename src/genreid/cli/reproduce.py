@@ -11,8 +11,8 @@ from genreid.cli.arguments import Arguments
 from genreid.cli.main import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
-    from genreid.pipelines.row_state import Measurement
-    from genreid.recipes.reproduce import Row
+    from genreid.reproduce.rows import Row
+    from genreid.reproduce.state import Measurement
 
 COLUMNS = {"rank1": "rank-1", "mAP_trapezoid": "mAP trapezoid", "mAP": "mAP"}
 """Figure -> its column; the papers' mAP stands under their form of it."""
@@ -68,16 +68,16 @@ def main(argv: Sequence[str]) -> int:
 
 def _reproduce(name: str, argv: Sequence[str]) -> int:
     """Make one row."""
-    from genreid.recipes.reproduce import find_row  # noqa: PLC0415 - `genreid --help` stays quick
+    from genreid.reproduce.rows import find_row  # noqa: PLC0415 - `genreid --help` stays quick
 
     row = find_row(name)
     from genreid.cli.options import parse_training  # noqa: PLC0415
-    from genreid.pipelines.reproduce import reproduce  # noqa: PLC0415
-    from genreid.pipelines.row_file import RowFile  # noqa: PLC0415
-    from genreid.pipelines.row_state import stale_reason  # noqa: PLC0415
-    from genreid.pipelines.row_training import ReproduceJob, plan_row  # noqa: PLC0415
-    from genreid.recipes.reproduce import recipes_of  # noqa: PLC0415
-    from genreid.training.configs import AdaptConfig  # noqa: PLC0415
+    from genreid.reproduce.file import RowFile  # noqa: PLC0415
+    from genreid.reproduce.make import reproduce  # noqa: PLC0415
+    from genreid.reproduce.plan import ReproduceJob, plan_row  # noqa: PLC0415
+    from genreid.reproduce.rows import recipes_of  # noqa: PLC0415
+    from genreid.reproduce.state import stale_reason  # noqa: PLC0415
+    from genreid.training.adapt_config import AdaptConfig  # noqa: PLC0415
     from genreid.training.dgnet_config import DgnetConfig  # noqa: PLC0415
     from genreid.training.loop import Outcome  # noqa: PLC0415
 
@@ -164,8 +164,8 @@ def _short(name: str) -> str:
 def _list(argv: Sequence[str]) -> int:
     """Show the rows."""
     options = _list_arguments().parse_args(argv)
-    from genreid.pipelines.row_state import measurements  # noqa: PLC0415 - quick --help
-    from genreid.recipes.reproduce import rows_with  # noqa: PLC0415
+    from genreid.reproduce.rows import rows_with  # noqa: PLC0415
+    from genreid.reproduce.state import measurements  # noqa: PLC0415 - quick --help
 
     rows = rows_with(tuple(options.words))
     if not rows:

@@ -72,7 +72,7 @@ def _method(name: str) -> _Method:
     if name == "baseline":
         from genreid.pipelines.train_baseline import BaselineJob, train_baseline  # noqa: PLC0415
         from genreid.recipes import baseline  # noqa: PLC0415
-        from genreid.training.configs import BaselineConfig  # noqa: PLC0415
+        from genreid.training.baseline_config import BaselineConfig  # noqa: PLC0415
 
         return _Method(BaselineJob, BaselineConfig, baseline.RECIPES, "crgan_paper", train_baseline)
     if name == "dgnet":
@@ -84,11 +84,11 @@ def _method(name: str) -> _Method:
     if name == "cluster":
         from genreid.pipelines.train_cluster import ClusterJob, train_cluster  # noqa: PLC0415
         from genreid.recipes import cluster  # noqa: PLC0415
-        from genreid.training.configs import ClusterConfig  # noqa: PLC0415
+        from genreid.training.cluster_config import ClusterConfig  # noqa: PLC0415
 
         return _Method(ClusterJob, ClusterConfig, cluster.RECIPES, "paper", train_cluster)
     from genreid.pipelines.train_taudl import TaudlJob, train_taudl  # noqa: PLC0415
     from genreid.recipes import taudl  # noqa: PLC0415
-    from genreid.training.configs import TaudlConfig  # noqa: PLC0415
+    from genreid.training.taudl_config import TaudlConfig  # noqa: PLC0415
 
     return _Method(TaudlJob, TaudlConfig, taudl.RECIPES, "paper", train_taudl)

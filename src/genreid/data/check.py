@@ -11,10 +11,10 @@ from genreid.data.decode import Kind
 from genreid.data.decode_all import decode_all
 from genreid.data.decode_rows import Decoding
 from genreid.data.mask_check import MaskCheck, check_masks
+from genreid.data.protocol import Reason, is_junk, is_own_camera, why_lost
 from genreid.data.sample import (
     DISTRACTOR_PID,
     JUNK_PID,
-    UNKNOWN_CAMID,
     ReidDataset,
     Sample,
     count_cameras,
@@ -151,7 +151,7 @@ def check_dataset(
     paths = sorted({sample.path for sample in everything})
     unreadable = find_unreadable(paths, "image", workers, shown=shown)
     gone = {item.path for item in unreadable}
-    ranked = [sample for sample in dataset.gallery if sample.pid != JUNK_PID]
+    ranked = [sample for sample in dataset.gallery if not is_junk(sample.pid)]
     junk = len(dataset.gallery) - len(ranked)
     distractors = sum(sample.pid == DISTRACTOR_PID for sample in ranked)
     return DatasetCheck(
@@ -187,8 +187,7 @@ def lost_queries(
 ) -> list[LostQuery]:
     """Return the queries that have no correct gallery image, each with the reason.
 
-    A gallery image is correct if it shows the query's person from another camera (spec G1). Images of unknown
-    cameras are never left out for their camera.
+    The rule is that of `data/protocol.py`, as evaluation has it; a file that cannot be read answers nothing.
 
     Args:
         query: Query images.
@@ -223,7 +222,7 @@ def found_copies(query: Sequence[Sample], gallery: Sequence[Sample]) -> list[Pat
     found = []
     for sample in query:
         alike = of_size.get((sample.pid, sample.path.stat().st_size), ()) if sample.path.is_file() else ()
-        others = [other for other in alike if not _same_camera(sample, other)]
+        others = [other for other in alike if not is_own_camera(sample.camid, other.camid)]
         if others and any(filecmp.cmp(sample.path, other.path, shallow=False) for other in others):
             found.append(sample.path)
     return found
@@ -231,24 +230,20 @@ def found_copies(query: Sequence[Sample], gallery: Sequence[Sample]) -> list[Pat
 
 def _why_lost(query: Sample, same_person: Sequence[Sample], gone: set[Path] | frozenset[Path]) -> str | None:
     """Say why a query has no correct gallery image; None if it has one."""
-    if query.pid in {JUNK_PID, DISTRACTOR_PID}:
-        return "the query's name gives no person"
-    if not same_person:
-        return f"no gallery image of person {query.pid} at all"
-    elsewhere = [sample for sample in same_person if not _same_camera(query, sample)]
-    if not elsewhere:
-        count = len(same_person)
-        images = "the only gallery image" if count == 1 else f"all {count} gallery images"
-        verb = "is" if count == 1 else "are"
-        return f"{images} of person {query.pid} {verb} of the query's own camera {query.camid}"
-    if all(sample.path in gone for sample in elsewhere):
-        return f"no gallery image of person {query.pid} from another camera can be read"
-    return None
-
-
-def _same_camera(query: Sample, sample: Sample) -> bool:
-    """Return whether evaluation leaves a correct image out because the query's own camera took it."""
-    return query.camid == sample.camid != UNKNOWN_CAMID
+    elsewhere = [other for other in same_person if not is_own_camera(query.camid, other.camid)]
+    reason = why_lost(query.pid, len(same_person), len(elsewhere))
+    if reason is None:
+        unread = all(sample.path in gone for sample in elsewhere)
+        return f"no gallery image of person {query.pid} from another camera can be read" if unread else None
+    count = len(same_person)
+    images = "the only gallery image" if count == 1 else f"all {count} gallery images"
+    verb = "is" if count == 1 else "are"
+    texts: dict[Reason, str] = {
+        "not_a_person": "the query's name gives no person",
+        "not_in_gallery": f"no gallery image of person {query.pid} at all",
+        "own_camera_only": f"{images} of person {query.pid} {verb} of the query's own camera {query.camid}",
+    }
+    return texts[reason]
 
 
 def _counts(samples: Sequence[Sample]) -> SplitCounts:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from genreid.data.protocol import is_junk
 from genreid.data.sample import DISTRACTOR_PID, JUNK_PID, UNKNOWN_CAMID, ReidDataset, Sample
 
 
@@ -63,7 +64,7 @@ def test_set_of(dataset: ReidDataset) -> Trial:
     Raises:
         ValueError: If one of both is empty.
     """
-    ranked = tuple(sample for sample in dataset.gallery if sample.pid != JUNK_PID)
+    ranked = tuple(sample for sample in dataset.gallery if not is_junk(sample.pid))
     if not dataset.query or not ranked:
         msg = (
             f"{dataset.root} has {len(dataset.query)} query and {len(ranked)} gallery images; expected "

@@ -1,24 +1,15 @@
-"""Who is right for whom: for each query its own person's gallery images, and which of them count as correct.
-
-Of the gallery images of a query's own person, those of the query's own camera are neither right nor wrong
-(the same passage through the same camera is no feat); a camera that is unknown (-1) is nobody's own. Junk
-(pid -1) is neither right nor wrong for any query. Distractors (pid 0) are always wrong.
-"""
+"""For each query the gallery images of its person, and which of them are correct by `data/protocol.py`."""
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from genreid.data.sample import DISTRACTOR_PID, JUNK_PID, UNKNOWN_CAMID
+from genreid.data.protocol import Reason, is_junk, is_own_camera, is_person, why_lost
 
 PAIRS_AT_ONCE = 4_000_000
 """Pairs of a query and a gallery image of its person that are listed at once: bounds memory."""
-
-Reason = Literal["not_a_person", "not_in_gallery", "own_camera_only"]
-"""Why a query has no correct gallery image: its pid is junk or distractor; the gallery does not show its
-person; or only through the query's own camera."""
 
 
 class Pairs(NamedTuple):
@@ -75,13 +66,13 @@ class Labels:
         self.gallery_pid = _labels("gallery_pids", gallery_pids)
         self._query_camid = _labels("query_camids", query_camids, len(self.query_pid))
         self._gallery_camid = _labels("gallery_camids", gallery_camids, len(self.gallery_pid))
-        self.junk = self.gallery_pid == JUNK_PID
+        self.junk = is_junk(self.gallery_pid)
         narrow = self.gallery_pid.max() <= np.iinfo(np.int16).max  # the stable sort of 16 bits is much faster
         self._by_pid = np.argsort(self.gallery_pid.astype(np.int16 if narrow else np.int64), kind="stable")
         sorted_pid = self.gallery_pid[self._by_pid]
         self._first = np.searchsorted(sorted_pid, self.query_pid, "left")
         images = np.searchsorted(sorted_pid, self.query_pid, "right") - self._first
-        self._images = np.where(np.isin(self.query_pid, (JUNK_PID, DISTRACTOR_PID)), 0, images)
+        self._images = np.where(is_person(self.query_pid), images, 0)
 
     def chunks(self, rows: int) -> Iterator[slice]:
         """Cut the queries into chunks whose lists of pairs stay small.
@@ -102,8 +93,7 @@ class Labels:
         start = _offsets(self._images[chunk])
         row = np.repeat(np.arange(len(start) - 1), np.diff(start))
         own = Pairs(start, self._by_pid[np.arange(start[-1]) - start[row] + self._first[chunk][row]])
-        camid = self._query_camid[chunk][row]
-        right = (camid != self._gallery_camid[own.image]) | (camid == UNKNOWN_CAMID)
+        right = ~is_own_camera(self._query_camid[chunk][row], self._gallery_camid[own.image])
         counts = np.bincount(row[right], minlength=len(start) - 1)
         return Matches(own, Pairs(_offsets(counts), own.image[right]))
 
@@ -113,24 +103,9 @@ class Labels:
         Args:
             query: Its row.
         """
-        if self.query_pid[query] in {JUNK_PID, DISTRACTOR_PID}:
-            return "not_a_person"
-        return "own_camera_only" if self._images[query] else "not_in_gallery"
-
-
-def describe_reasons(reasons: tuple[Reason, ...]) -> str:
-    """Say in words, with counts, why queries have no correct gallery image.
-
-    Args:
-        reasons: One reason for each such query.
-    """
-    texts: dict[Reason, str] = {
-        "not_a_person": "have a pid of -1 (junk) or 0 (distractor)",
-        "not_in_gallery": "show people whom the gallery does not show",
-        "own_camera_only": "show people whom the gallery shows only through the query's own camera",
-    }
-    counts = {reason: reasons.count(reason) for reason in get_args(Reason)}
-    return ", ".join(f"{counts[reason]} {text}" for reason, text in texts.items() if counts[reason])
+        reason = why_lost(int(self.query_pid[query]), int(self._images[query]), correct=0)
+        assert reason is not None, query
+        return reason
 
 
 def _labels(name: str, values: ArrayLike, length: int | None = None) -> NDArray[np.int64]:

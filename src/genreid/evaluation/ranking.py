@@ -27,7 +27,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from genreid.evaluation.matches import Labels, Matches, Pairs, Reason, describe_reasons
+from genreid.data.protocol import Reason, describe_reasons
+from genreid.evaluation.matches import Labels, Matches, Pairs
 from genreid.evaluation.metrics import QueryScores, cumulative_match, score_queries
 from genreid.features.feature_set import FeatureSet
 from genreid.neighbours.threads import in_threads

@@ -22,9 +22,9 @@ from genreid.pipelines.target_images import OwnImages, pids_of
 from genreid.pipelines.train_cluster import run_cluster
 from genreid.pipelines.train_taudl import run_taudl
 from genreid.recipes.crgan import RENDERER_OF_RECIPE
+from genreid.training.adapt_config import AdaptConfig, RendererName
 from genreid.training.cluster_stage import ClusterBench
 from genreid.training.config_file import config_from_dict, config_to_dict, merge_mappings
-from genreid.training.configs import AdaptConfig, RendererName
 from genreid.training.crgan_stages import (
     AVERAGE,
     RENDERERS,

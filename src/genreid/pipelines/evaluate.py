@@ -10,11 +10,11 @@ from genreid.data.holdout import Trial, holdout, test_set_of, trial_of
 from genreid.data.load import open_dataset
 from genreid.data.training_people import training_people
 from genreid.evaluation.ranking import Ranking
+from genreid.evaluation.records import EvaluatedImages, evaluation_name, record_evaluation
 from genreid.features.extract import Extractor
 from genreid.features.halves import halves_in
 from genreid.features.options import FeatureOptions
 from genreid.pipelines.two_sides import WHOLE, TwoSides
-from genreid.report.records import EvaluatedImages, evaluation_name, record_evaluation
 from genreid.training.run_folder import read_job
 
 logger = logging.getLogger(__name__)

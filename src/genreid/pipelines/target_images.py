@@ -19,12 +19,14 @@ from genreid.features.options import Stage as NetworkStage
 from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import NeckNetwork
 from genreid.training.checkpoint import load_newest
+from genreid.training.cluster_config import ClusterConfig
 from genreid.training.cluster_stage import ClusterBench
-from genreid.training.configs import ClusterConfig, ImageConfig, TaudlConfig
 from genreid.training.earlier_run import start_backbone_from
+from genreid.training.image_config import ImageConfig
 from genreid.training.loop import Stage
 from genreid.training.precision import Compute, choose_compute
 from genreid.training.run_options import RunOptions
+from genreid.training.taudl_config import TaudlConfig
 from genreid.training.taudl_stage import TaudlBench
 from genreid.training.work import Job, Work, work_on
 

@@ -9,8 +9,8 @@ from genreid.data.batch import open_image_set
 from genreid.data.load import open_dataset
 from genreid.data.training_people import training_people
 from genreid.models.backbone import ReidNetwork
+from genreid.training.baseline_config import BaselineConfig
 from genreid.training.checkpoint import load_newest
-from genreid.training.configs import BaselineConfig
 from genreid.training.earlier_run import start_backbone_from
 from genreid.training.identity_stage import identity_stage
 from genreid.training.loop import Outcome, run_stage

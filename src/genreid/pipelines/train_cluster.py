@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from genreid.features.options import Stage
 from genreid.pipelines.target_images import Start, begin_stage, expect_a_run, open_target
+from genreid.training.cluster_config import ClusterConfig
 from genreid.training.cluster_stage import ClusterBench, cluster_stage
-from genreid.training.configs import ClusterConfig
 from genreid.training.loop import Outcome, run_stage
 from genreid.training.run_options import RunOptions
 from genreid.training.work import Work

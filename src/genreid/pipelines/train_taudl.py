@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from genreid.features.options import Stage
 from genreid.pipelines.target_images import Start, begin_stage, expect_a_run, open_target
-from genreid.training.configs import TaudlConfig
 from genreid.training.loop import Outcome, run_stage
 from genreid.training.run_options import RunOptions
+from genreid.training.taudl_config import TaudlConfig
 from genreid.training.taudl_stage import TaudlBench, taudl_stage
 from genreid.training.work import Work
 

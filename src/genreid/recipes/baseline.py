@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from genreid.recipes import crgan, dgnet
-from genreid.training.configs import BaselineConfig
+from genreid.training.baseline_config import BaselineConfig
 from genreid.training.dgnet_config import DgnetConfig
 
 

@@ -2,8 +2,8 @@
 
 from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import NeckConfig
-from genreid.training.cluster_config import ClusteringConfig, ClusterTraining
-from genreid.training.configs import ClusterConfig, ImageConfig
+from genreid.training.cluster_config import ClusterConfig, ClusteringConfig, ClusterTraining
+from genreid.training.image_config import ImageConfig
 
 
 def paper() -> ClusterConfig:

@@ -6,10 +6,11 @@ from dataclasses import replace
 from genreid.models.backbone import BackboneConfig
 from genreid.models.crgan import CameraDiscriminatorConfig, DomainDiscriminatorConfig, GeneratorConfig
 from genreid.recipes import cluster, taudl
+from genreid.training.adapt_config import AdaptConfig, FinetuningConfig, RendererName
 from genreid.training.camera_step import CameraConfig
-from genreid.training.configs import AdaptConfig, FinetuningConfig, ImageConfig, RendererName
 from genreid.training.crgan_step import RenderingConfig, RenderingWeights
 from genreid.training.identity_step import IdentityConfig
+from genreid.training.image_config import ImageConfig
 from genreid.training.optimizers import SgdConfig
 
 

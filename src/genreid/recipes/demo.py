@@ -6,11 +6,13 @@ from genreid.data.synthetic.plan import FEWEST_IMAGES
 from genreid.models.backbone import BackboneConfig
 from genreid.models.crgan import CameraDiscriminatorConfig, DomainDiscriminatorConfig, GeneratorConfig
 from genreid.models.dgnet import AppearanceConfig, DecoderConfig, ScaleDiscriminatorConfig, StructureConfig
+from genreid.training.adapt_config import AdaptConfig, FinetuningConfig
+from genreid.training.baseline_config import BaselineConfig
 from genreid.training.camera_step import CameraConfig
-from genreid.training.configs import AdaptConfig, BaselineConfig, FinetuningConfig, ImageConfig
 from genreid.training.crgan_step import RenderingConfig, RenderingWeights
 from genreid.training.dgnet_config import AdamConfig, DgnetConfig, DgnetTraining
 from genreid.training.identity_step import IdentityConfig
+from genreid.training.image_config import ImageConfig
 from genreid.training.optimizers import SgdConfig
 
 _IMAGE = ImageConfig(height=64, width=32)

@@ -2,8 +2,8 @@
 
 from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import NeckConfig
-from genreid.training.configs import ImageConfig, TaudlConfig
-from genreid.training.taudl_config import TaudlTraining
+from genreid.training.image_config import ImageConfig
+from genreid.training.taudl_config import TaudlConfig, TaudlTraining
 
 
 def paper() -> TaudlConfig:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from genreid.evaluation.records import FOLDER, EvaluationRecord, read_records
 from genreid.report.loss_log import LossLog, read_loss_log
 from genreid.report.pictures import PICTURE_ENDINGS, is_drawn
-from genreid.report.records import FOLDER, EvaluationRecord, read_records
 from genreid.training.config_file import read_yaml_mapping
 from genreid.training.own_files import expect_own_files
 

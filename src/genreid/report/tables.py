@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import NamedTuple
 
-from genreid.report.records import EvaluationRecord, data_name
+from genreid.evaluation.records import EvaluationRecord, data_name
 from genreid.report.run_reader import RunFolder
 
 COLUMNS = {

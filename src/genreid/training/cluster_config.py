@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import NeckConfig
+from genreid.training.image_config import ImageConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,3 +119,17 @@ class ClusterTraining:
     def total(self) -> int:
         """Iterations of all rounds."""
         return self.rounds * self.iterations
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterConfig:
+    """`genreid train cluster`: Cluster Contrast on the unlabelled images of one data set."""
+
+    image: ImageConfig = field(
+        default_factory=lambda: ImageConfig(height=256, width=128, resampling="bicubic")
+    )
+    """Image size."""
+    backbone: BackboneConfig = field(default_factory=lambda: BackboneConfig(last_stride=1))
+    """Backbone and its weights; with --init the weights are that run's, and the backbone must be the same."""
+    cluster: ClusterTraining = field(default_factory=ClusterTraining)
+    """Training."""

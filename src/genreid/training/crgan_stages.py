@@ -18,9 +18,9 @@ from genreid.models.crgan import (
 )
 from genreid.models.folding import fold_batch_norm
 from genreid.models.renderers import ColourTransfer, Composite, CutAndPaste, Untouched
+from genreid.training.adapt_config import AdaptConfig, RendererName
 from genreid.training.camera_step import CameraSetup, camera_step
 from genreid.training.config_file import config_to_dict
-from genreid.training.configs import AdaptConfig, RendererName
 from genreid.training.crgan_step import (
     RenderingBatch,
     RenderingNetworks,

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from genreid.data.batch import Batch, BatchPlan, ImageSet
 from genreid.models.backbone import build_reid_network
+from genreid.training.baseline_config import BaselineConfig
 from genreid.training.config_file import config_to_dict
-from genreid.training.configs import BaselineConfig
 from genreid.training.identity_step import IdentitySetup, identity_step
 from genreid.training.loop import Stage, seed_everything
 from genreid.training.optimizers import make_sgd

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from genreid.losses.taudl import CctaConfig
+from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import NeckConfig
+from genreid.training.image_config import ImageConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,3 +64,15 @@ class TaudlTraining:
                 f"got {self.discrimination!r} and {self.statistics!r}"
             )
             raise ValueError(msg)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaudlConfig:
+    """`genreid train taudl`: TAUDL on images whose people are known within each camera."""
+
+    image: ImageConfig = field(default_factory=lambda: ImageConfig(height=256, width=128))
+    """Image size."""
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    """Backbone and its weights; with --init the weights are that run's, and the backbone must be the same."""
+    taudl: TaudlTraining = field(default_factory=TaudlTraining)
+    """Training."""

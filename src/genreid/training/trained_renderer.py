@@ -7,8 +7,8 @@ from torch import nn
 
 from genreid.data.decode import Kind
 from genreid.models.crgan import Generator, GeneratorConfig
+from genreid.training.adapt_config import AdaptConfig
 from genreid.training.checkpoint import load_newest
-from genreid.training.configs import AdaptConfig
 from genreid.training.crgan_stages import AVERAGE, RENDERERS, make_renderer
 from genreid.training.run_folder import read_config, read_job
 from genreid.training.trained_networks import config_of, kind_of, ready, size_of, warn_unless_finished

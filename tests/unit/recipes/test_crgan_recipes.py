@@ -4,8 +4,10 @@ import pytest
 
 from genreid.models.crgan import Generator, encoder_levels
 from genreid.recipes import baseline, crgan, demo
+from genreid.training.adapt_config import AdaptConfig, FinetuningConfig
+from genreid.training.baseline_config import BaselineConfig
 from genreid.training.config_file import config_from_dict, config_to_dict
-from genreid.training.configs import AdaptConfig, BaselineConfig, FinetuningConfig, ImageConfig
+from genreid.training.image_config import ImageConfig
 from genreid.training.schedules import generator_updates
 
 

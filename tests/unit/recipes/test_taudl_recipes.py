@@ -4,7 +4,7 @@ import pytest
 
 from genreid.recipes import crgan, taudl
 from genreid.training.config_file import config_from_dict, config_to_dict
-from genreid.training.configs import TaudlConfig
+from genreid.training.taudl_config import TaudlConfig
 
 
 def test_the_published_numbers() -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from genreid.evaluation.records import EvaluatedImages, EvaluationRecord
 from genreid.report.loss_log import LossLog
-from genreid.report.records import EvaluatedImages, EvaluationRecord
 from genreid.report.run_reader import RunFolder
 from genreid.report.tables import COLUMNS, Row, percent, result_tables
 

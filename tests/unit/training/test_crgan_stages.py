@@ -18,8 +18,8 @@ from genreid.models.crgan import (
     Rendering,
 )
 from genreid.models.renderers import ColourTransfer, Composite, CutAndPaste, Untouched
+from genreid.training.adapt_config import AdaptConfig, FinetuningConfig
 from genreid.training.camera_step import CameraConfig
-from genreid.training.configs import AdaptConfig, FinetuningConfig, ImageConfig
 from genreid.training.crgan_stages import (
     Domains,
     PairPlan,
@@ -34,6 +34,7 @@ from genreid.training.crgan_stages import (
 from genreid.training.crgan_step import RenderingConfig, RenderingWeights
 from genreid.training.identity_stage import identity_stage
 from genreid.training.identity_step import IdentityConfig
+from genreid.training.image_config import ImageConfig
 from genreid.training.loop import Stage
 from tests.tiny_domains import domains, image_set
 from tests.tiny_stage_two import CPU

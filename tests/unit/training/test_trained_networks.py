@@ -10,9 +10,10 @@ from torch import nn
 from genreid.models.backbone import BackboneConfig, build_reid_network
 from genreid.models.crgan import Generator, GeneratorConfig
 from genreid.models.renderers import ColourTransfer, Composite, CutAndPaste, Untouched
+from genreid.training.adapt_config import AdaptConfig, FinetuningConfig
 from genreid.training.checkpoint import CheckpointState, save_checkpoint
 from genreid.training.config_file import config_to_dict, save_config
-from genreid.training.configs import AdaptConfig, FinetuningConfig, ImageConfig
+from genreid.training.image_config import ImageConfig
 from genreid.training.trained_networks import load_reid_network
 from genreid.training.trained_renderer import load_renderer
 from tests.drawn_tensors import fill, pair
