@@ -81,7 +81,7 @@ def make_ready(method: Method, batch: int, compute: Compute, *, tiny: bool) -> R
         drawn = crgan_step.draw_batch(given)
         pair = type(drawn.pair)(*(image.to(device) for image in drawn.pair))
         laid = RenderingBatch(pair, drawn.source_labels.to(device), drawn.target_cameras.to(device))
-        networks = [network for network in setup.networks if network is not None]
+        networks: list[nn.Module] = [network for network in setup.networks if network is not None]
         return Ready(lambda: rendering_step(setup, laid, 0), networks, 2 * batch)
     case = dgnet_step.case(tiny=tiny, pairs=batch)
     built = dgnet_step.build_networks(case)

@@ -81,7 +81,7 @@ def _copy(other: Path, run: Path, stage: Stage[Any]) -> None:
             shutil.copyfile(other / "checkpoints" / stage.name / name / file, draft / file)
 
 
-def _own(run: Path, stage: Stage) -> Checkpoint | None:
+def _own(run: Path, stage: Stage[Any]) -> Checkpoint | None:
     """Return the run's own newest checkpoint of a stage; None, too, if all are damaged."""
     try:
         return load_newest(run / "checkpoints" / stage.name)

@@ -19,7 +19,7 @@ from genreid.training.loop import Stage
 from genreid.training.own_files import expect_own_files
 from genreid.training.run_folder import open_run, read_job
 
-STAGE = Stage("identity", 4, lambda _step: {}, {}, {}, {})
+STAGE: Stage[None] = Stage("identity", 4, lambda _step: None, lambda _batch, _step: {}, {}, {}, {})
 
 
 @dataclass(frozen=True)
