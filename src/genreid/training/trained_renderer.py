@@ -52,6 +52,6 @@ def load_renderer(run: Path) -> LoadedRenderer:
     warn_unless_finished(checkpoint)
     size = size_of(checkpoint)
     generator = Generator(config_of(GeneratorConfig(), checkpoint.state.facts["generator"]), *size)
-    averaged = bool(checkpoint.state.facts["settings"].get("average"))
+    averaged = any(key.startswith(f"{AVERAGE}.") for key in checkpoint.networks)
     generator.load_state_dict(checkpoint.network(AVERAGE if averaged else "generator"))
     return LoadedRenderer(ready(generator), size, kind_of(checkpoint))
