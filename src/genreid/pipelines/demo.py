@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from genreid.data.synthetic.plan import Domain, Synthesis
-from genreid.data.synthetic.write import synthesize
+from genreid.drawn.plan import Domain, Synthesis
+from genreid.drawn.write import synthesize
 from genreid.evaluation.ranking import rank
 from genreid.features.halves import Half
 from genreid.features.options import FeatureOptions, Pooling, Stage

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from genreid.data.synthetic.plan import FEWEST_IMAGES
+from genreid.drawn.plan import FEWEST_IMAGES
 from genreid.models.backbone import BackboneConfig
 from genreid.models.crgan import CameraDiscriminatorConfig, DomainDiscriminatorConfig, GeneratorConfig
 from genreid.models.dgnet import AppearanceConfig, DecoderConfig, ScaleDiscriminatorConfig, StructureConfig

@@ -8,8 +8,8 @@ another's. So no single correction of B's colours, such as batch-norm statistics
 from math import pi
 from types import MappingProxyType
 
-from genreid.data.synthetic.camera import Look
-from genreid.data.synthetic.scenes import Lamp, Place
+from genreid.drawn.camera import Look
+from genreid.drawn.scenes import Lamp, Place
 
 _FRONT_AND_BACK = (0.0, pi)
 _ACROSS = (pi / 2, -pi / 2)

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from genreid.data.synthetic.camera import Moment, expose, moment_of
-from genreid.data.synthetic.chance import chance, one_of
-from genreid.data.synthetic.colour import Colour, darker
-from genreid.data.synthetic.mesh import FINER, Floats, Frame, Layer, View, as_layer, blank, draw_tubes
-from genreid.data.synthetic.networks import NETWORKS
-from genreid.data.synthetic.person import build_person
-from genreid.data.synthetic.pose import strike_pose
-from genreid.data.synthetic.scenes import (
+from genreid.drawn.camera import Moment, expose, moment_of
+from genreid.drawn.chance import chance, one_of
+from genreid.drawn.colour import Colour, darker
+from genreid.drawn.mesh import FINER, Floats, Frame, Layer, View, as_layer, blank, draw_tubes
+from genreid.drawn.networks import NETWORKS
+from genreid.drawn.person import build_person
+from genreid.drawn.pose import strike_pose
+from genreid.drawn.scenes import (
     Place,
     Window,
     beside,
@@ -25,7 +25,7 @@ from genreid.data.synthetic.scenes import (
     paint_scene,
     window_of,
 )
-from genreid.data.synthetic.wardrobe import Person, dress
+from genreid.drawn.wardrobe import Person, dress
 
 Framing = Literal["whole", "cut off", "empty"]
 """A good crop; one that misses half of the person (junk); one without anybody (a false alarm)."""

@@ -12,17 +12,17 @@ from PIL import Image
 
 from genreid.data import DISTRACTOR_PID, JUNK_PID, load_dataset
 from genreid.data.check import check_dataset
-from genreid.data.synthetic import picture as pictures
-from genreid.data.synthetic.chance import chance
-from genreid.data.synthetic.mesh import Frame, Layer, Ring, Tube, View, draw_tubes
-from genreid.data.synthetic.networks import NETWORKS
-from genreid.data.synthetic.person import build_person
-from genreid.data.synthetic.picture import Shot, Studio, over, person_of, take_picture
-from genreid.data.synthetic.plan import Synthesis, plan
-from genreid.data.synthetic.pose import strike_pose
-from genreid.data.synthetic.scenes import SCENE_WIDTH, Lamp, Window, light_on
-from genreid.data.synthetic.wardrobe import Garment, dress
-from genreid.data.synthetic.write import synthesize
+from genreid.drawn import picture as pictures
+from genreid.drawn.chance import chance
+from genreid.drawn.mesh import Frame, Layer, Ring, Tube, View, draw_tubes
+from genreid.drawn.networks import NETWORKS
+from genreid.drawn.person import build_person
+from genreid.drawn.picture import Shot, Studio, over, person_of, take_picture
+from genreid.drawn.plan import Synthesis, plan
+from genreid.drawn.pose import strike_pose
+from genreid.drawn.scenes import SCENE_WIDTH, Lamp, Window, light_on
+from genreid.drawn.wardrobe import Garment, dress
+from genreid.drawn.write import synthesize
 from genreid.masks.store import mask_path, read_mask
 
 SIZE = (64, 32)

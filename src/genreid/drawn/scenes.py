@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from genreid.data.synthetic.camera import Look
-from genreid.data.synthetic.chance import one_of
-from genreid.data.synthetic.colour import Colour
-from genreid.data.synthetic.easel import Easel
-from genreid.data.synthetic.mesh import Floats
-from genreid.data.synthetic.props import PROPS
-from genreid.data.synthetic.surfaces import GROUNDS, WALLS
+from genreid.drawn.camera import Look
+from genreid.drawn.chance import one_of
+from genreid.drawn.colour import Colour
+from genreid.drawn.easel import Easel
+from genreid.drawn.mesh import Floats
+from genreid.drawn.props import PROPS
+from genreid.drawn.surfaces import GROUNDS, WALLS
 
 SCENE_WIDTH = 7.0
 """Width of a scene over its height: some fifteen crops side by side, so contexts vary within a camera."""

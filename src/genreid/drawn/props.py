@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from genreid.data.synthetic.chance import one_of
-from genreid.data.synthetic.colour import Colour, darker
-from genreid.data.synthetic.easel import Easel
+from genreid.drawn.chance import one_of
+from genreid.drawn.colour import Colour, darker
+from genreid.drawn.easel import Easel
 
 Prop = Callable[[Easel, float, float, Colour], None]
 """Paints a thing at a place along the wall, with the height of the ground's far end, in a colour."""

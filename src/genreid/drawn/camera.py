@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from genreid.data.synthetic.mesh import Floats
+from genreid.drawn.mesh import Floats
 
 GRAINS = 1 << 20
 """Places in the common noise where that of a picture may begin."""
