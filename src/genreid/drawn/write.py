@@ -20,7 +20,7 @@ from genreid.drawn.plan import Planned, Synthesis, plan
 
 MANIFEST = "synthetic.json"
 """File in the data set's folder that says what it was made with."""
-VERSION = 2
+VERSION = 3
 """Grows when the same options give other pictures."""
 
 

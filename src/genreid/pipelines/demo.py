@@ -6,7 +6,7 @@ stopped goes on where it was, and each of its runs can be evaluated and reported
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -28,8 +28,8 @@ from genreid.training.run_options import RunOptions
 
 logger = logging.getLogger(__name__)
 
-RunName = Literal["direct", "cut_paste", "crgan", "dgnet"]
-RUNS: tuple[RunName, ...] = ("direct", "cut_paste", "crgan", "dgnet")
+RunName = Literal["direct", "cut_paste", "crgan", "dgnet", "dgnet_without_generation"]
+RUNS: tuple[RunName, ...] = ("direct", "cut_paste", "crgan", "dgnet", "dgnet_without_generation")
 """Run folders under the demo's, in the order in which they are trained."""
 
 
@@ -71,6 +71,9 @@ ROWS = (
     DemoRow("crgan_lmp", "the same with local max pooling", "crgan", "B", pooling="lmp"),
     DemoRow("crgan_bn", "crgan, batch norms averaged on B", "crgan", "B", statistics_of_target=True),
     DemoRow("teacher", "DG-Net's teacher: direct, trained further on A", "dgnet", "A", stage="pretrained"),
+    DemoRow(
+        "longer_teacher", "DG-Net's re-id part, as long, without generation", "dgnet_without_generation", "A"
+    ),
     DemoRow("primary", "DG-Net (begins as direct, too): primary features", "dgnet", "A", half="primary"),
     DemoRow("fine", "the same, fine features", "dgnet", "A", half="fine"),
     DemoRow("both", "the same, primary and fine features", "dgnet", "A"),
@@ -79,7 +82,7 @@ ROWS = (
 COMPARED = {
     "CR-GAN": ("crgan", ("direct", "bn_control", "cut_paste")),
     "with B's batch-norm statistics CR-GAN": ("crgan_bn", ("bn_control", "cut_paste_bn")),
-    "on A, DG-Net": ("both", ("teacher",)),
+    "on A, DG-Net": ("both", ("teacher", "longer_teacher")),
 }
 """Words -> a method's row, and the rows that it has to be ahead of."""
 
@@ -241,11 +244,20 @@ def _train_dgnet(job: DemoJob, config: DemoConfig) -> Outcome:
     return train_dgnet(wanted, job.options, config.dgnet)
 
 
+def _train_longer(job: DemoJob, config: DemoConfig) -> Outcome:
+    """DG-Net's control: its re-id part from the same start and exactly as long, on real images alone."""
+    training = replace(config.dgnet.training, generation=False)
+    out = job.out / "dgnet_without_generation"
+    wanted = DgnetJob(data=data_of(job.out, "A"), out=out, init=job.out / "direct")
+    return train_dgnet(wanted, job.options, replace(config.dgnet, training=training))
+
+
 _TRAINERS: Mapping[RunName, Callable[[DemoJob, DemoConfig], Outcome]] = {
     "direct": _train_direct,
     "cut_paste": lambda job, config: _train_adapted(job, config, "cut_paste"),
     "crgan": lambda job, config: _train_adapted(job, config, "crgan"),
     "dgnet": _train_dgnet,
+    "dgnet_without_generation": _train_longer,
 }
 
 
