@@ -2,9 +2,8 @@
 
     python -m benchmarks.drawn_moments [--real NAME=DIR ...] [--images N] [--seed S]
 
-People of A and of B are drawn at 128x64,
-as many training images of each real data set are read; a table,
-a column a set, is printed. Levels are of 0-255. Nothing of a picture but these numbers is kept.
+People of A and of B are drawn at 128x64, as many training images of each real data set are read, and a table
+with a column a set is printed. Levels are of 0-255. Nothing of a picture but these numbers is kept.
 """
 
 import argparse
@@ -108,7 +107,7 @@ def _share_of_fine(luma: Levels) -> float:
 
 
 def _grain(luma: Levels) -> float:
-    """Return the median difference of a pixel from the mean of its four neighbours: noise where all is even."""
+    """Return the median difference of a pixel from the mean of its four neighbours: mostly noise."""
     around = (luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]) / 4
     return float(np.median(np.abs(luma[1:-1, 1:-1] - around)))
 

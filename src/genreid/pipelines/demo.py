@@ -16,6 +16,7 @@ from genreid.evaluation.ranking import rank
 from genreid.features.halves import Half
 from genreid.features.options import FeatureOptions, Pooling, Stage
 from genreid.pipelines.adapt import AdaptJob, adapt
+from genreid.pipelines.demo_time import expected_minutes
 from genreid.pipelines.evaluate import EvaluateJob, embed_sides
 from genreid.pipelines.train_baseline import BaselineJob, train_baseline
 from genreid.pipelines.train_dgnet import DgnetJob, train_dgnet
@@ -140,6 +141,9 @@ def run_demo(job: DemoJob, config: DemoConfig) -> DemoResult:
         ValueError: If the folder holds a demo with other settings.
     """
     draw_domains(job, config)
+    if not (job.out / RUNS[0]).exists():
+        minutes = expected_minutes(data_of(job.out, "A"), job.options, config)
+        logger.info("all of it will take about %.1f minutes on this machine as busy as it is now", minutes)
     for number, name in enumerate(RUNS, start=1):
         logger.info("run %d of %d: %s", number, len(RUNS), name)
         outcome = _TRAINERS[name](job, config)

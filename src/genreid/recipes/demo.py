@@ -33,7 +33,7 @@ def crgan() -> AdaptConfig:
         ),
         stage1_camera=CameraConfig(iterations=150, learning_rate=1e-3),
         stage2=RenderingConfig(
-            iterations=1_000,
+            iterations=500,
             learning_rate=1e-3,
             weights=RenderingWeights(adversarial=10.0, context=15.0),
         ),
