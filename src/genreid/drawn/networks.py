@@ -1,8 +1,9 @@
-"""The two domains: a sunny market town (A) and a station and its streets after dark (B), six cameras each.
+"""The two domains: a market town by day (A) and a station and its streets at dusk (B), six cameras each.
 
-A is bright, warm and sharp, with strong sun from one side; B is dim, hazy and softer, and lit by lamps of
-many colours: each camera has a tone of its own, and within one people pass from one lamp's light into
-another's. So no single correction of B's colours, such as batch-norm statistics, makes it look like A.
+Both are set by moments of real data sets (docs/lab-notes.md, `python -m benchmarks.drawn_moments`): cameras
+expose by themselves, so that brightness and colour hardly tell A from B. What does is what is hard about real
+cameras: A is sharp, B soft, noisy and strongly compressed, with other tone curves, places, angles and things
+in front; lamps and the balance of white change over a picture.
 """
 
 from dataclasses import replace
