@@ -26,7 +26,7 @@ def railing(canvas: Image.Image, colour: Colour, random: np.random.Generator) ->
 
 
 def post(canvas: Image.Image, colour: Colour, random: np.random.Generator) -> None:
-    """Draw a post on a `canvas`, in a `colour`, beside the middle of the body or across its edge."""
+    """Draw a post on a `canvas`, in a `colour`, at a side that `random` decides."""
     draw, (width, height) = ImageDraw.Draw(canvas), canvas.size
     thick = float(random.uniform(0.08, 0.16)) * width
     left = float(random.choice((0.1, 0.75)) + random.uniform(-0.08, 0.08)) * width
@@ -35,7 +35,7 @@ def post(canvas: Image.Image, colour: Colour, random: np.random.Generator) -> No
 
 
 def bonnet(canvas: Image.Image, colour: Colour, random: np.random.Generator) -> None:
-    """Draw the bonnet of a parked car before the feet on a `canvas`, in a `colour`, from either side."""
+    """Draw the bonnet of a parked car at the feet on a `canvas`, in a `colour`, from a side by `random`."""
     draw, (width, height) = ImageDraw.Draw(canvas), canvas.size
     top, reach = float(random.uniform(0.72, 0.86)) * height, float(random.uniform(0.6, 1.1)) * width
     outline = [
@@ -58,7 +58,7 @@ def bonnet(canvas: Image.Image, colour: Colour, random: np.random.Generator) -> 
 
 
 def leaves(canvas: Image.Image, colour: Colour, random: np.random.Generator) -> None:
-    """Draw a bush that reaches in from one side of a `canvas`, with leaves near a `colour`."""
+    """Draw a bush that reaches in from one side of a `canvas`, leaves near a `colour`, by `random`."""
     draw, (width, height) = ImageDraw.Draw(canvas), canvas.size
     side, middle = float(random.choice((0.0, 1.0))) * width, float(random.uniform(0.7, 1.0)) * height
     across, down, size = (
