@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.measure import Sheet, Target, add_options, spread
-from genreid.data.synthetic.picture import scene_of
-from genreid.data.synthetic.plan import Synthesis, plan
-from genreid.data.synthetic.write import synthesize
+from genreid.drawn.picture import scene_of
+from genreid.drawn.plan import Synthesis, plan
+from genreid.drawn.write import synthesize
 
 TARGET = 200.0
 """Images a second that the package promises at 128x64."""

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from genreid.data.synthetic.camera import jpeg
-from genreid.data.synthetic.picture import Shot, Studio, place_of, take_picture
+from genreid.drawn.camera import jpeg
+from genreid.drawn.picture import Shot, Studio, place_of, take_picture
 
 SIZE = (128, 64)
 GAP = 8

@@ -10,6 +10,7 @@ from tests.guards.tree import Module, modules
 
 ROOMS = (
     "data",
+    "drawn",
     "masks",
     "models",
     "losses",

@@ -30,7 +30,9 @@ def test_a_demo_ends_with_a_table_and_a_report(tmp_path: Path, capsys: pytest.Ca
     out = tmp_path / "demo"
     words = ["demo", "--recipe", "tiny", "--out", str(out), "--device", "cpu"]
     assert main(words) == 0
-    text = capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert re.search(r"about \d+\.\d minutes on this machine", printed.err)
+    text = printed.out
     for row in ROWS:
         figures = read_record(out / row.run / "evaluations" / f"{row.name}.json").figures
         line = re.search(rf"\b{row.domain}\b.*\b{row.name}\b.*", text)
@@ -43,6 +45,9 @@ def test_a_demo_ends_with_a_table_and_a_report(tmp_path: Path, capsys: pytest.Ca
     assert all(row.name in page for row in ROWS)
     assert all((out / run / "config.yaml").is_file() for run in RUNS)
     assert (out / "crgan" / "images" / "renderings.png").is_file()
+    longer, paired = (out / run / "checkpoints" / "dgnet" for run in ("dgnet_without_generation", "dgnet"))
+    assert sorted(path.name for path in longer.iterdir()) == sorted(path.name for path in paired.iterdir())
+    assert not (out / "dgnet_without_generation" / "checkpoints" / "identity").exists()
 
     # once more: nothing is drawn, trained or evaluated again
     before = files(out)
@@ -71,17 +76,17 @@ def test_the_sentence_says_who_is_ahead() -> None:
     assert text == (
         "By mAP on B, CR-GAN (30.0) is ahead of direct (10.0), bn_control (10.0) and cut_paste (10.0); "
         "with B's batch-norm statistics CR-GAN (40.0) is ahead of bn_control (10.0) and cut_paste_bn (10.0); "
-        "on A, DG-Net (50.0) is ahead of teacher (10.0)."
+        "on A, DG-Net (50.0) is ahead of teacher (10.0) and longer_teacher (10.0)."
     )
 
 
 def test_the_sentence_says_who_is_not() -> None:
-    text = verdict(figures(crgan=30, cut_paste=35, both=9))
+    text = verdict(figures(crgan=30, cut_paste=35, both=9, longer_teacher=8))
     assert (
         "CR-GAN (30.0) is ahead of direct (10.0) and bn_control (10.0) but not ahead of cut_paste (35.0)"
         in text
     )
-    assert "on A, DG-Net (9.0) is not ahead of teacher (10.0)" in text
+    assert "on A, DG-Net (9.0) is ahead of longer_teacher (8.0) but not ahead of teacher (10.0)" in text
     assert "CR-GAN (10.0) is not ahead of bn_control (10.0) and cut_paste_bn (10.0)" in text
 
 

@@ -48,8 +48,8 @@ def _check(options: argparse.Namespace) -> int:
 
 def _synthesize(options: argparse.Namespace) -> int:
     """Draw a data set."""
-    from genreid.data.synthetic.plan import Synthesis  # noqa: PLC0415 - `genreid --help` stays quick
-    from genreid.data.synthetic.write import synthesize  # noqa: PLC0415
+    from genreid.drawn.plan import Synthesis  # noqa: PLC0415 - `genreid --help` stays quick
+    from genreid.drawn.write import synthesize  # noqa: PLC0415
 
     masks = options.masks or options.directory / "masks"
     synthesis = Synthesis(

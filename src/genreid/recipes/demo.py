@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from genreid.data.synthetic.plan import FEWEST_IMAGES
+from genreid.drawn.plan import FEWEST_IMAGES
 from genreid.models.backbone import BackboneConfig
 from genreid.models.crgan import CameraDiscriminatorConfig, DomainDiscriminatorConfig, GeneratorConfig
 from genreid.models.dgnet import AppearanceConfig, DecoderConfig, ScaleDiscriminatorConfig, StructureConfig
@@ -35,7 +35,7 @@ def crgan() -> AdaptConfig:
         ),
         stage1_camera=CameraConfig(iterations=150, learning_rate=1e-3),
         stage2=RenderingConfig(
-            iterations=1_000,
+            iterations=500,
             learning_rate=1e-3,
             weights=RenderingWeights(adversarial=10.0, context=15.0),
         ),
@@ -91,6 +91,9 @@ class DemoConfig:
     """CR-GAN and its controls; the pictures are drawn at its image size."""
     dgnet: DgnetConfig = field(default_factory=dgnet)
     """DG-Net and its teacher."""
+    source_long: int = 14
+    """How many times as many iterations the control on real images of A has as CR-GAN's stage III: with them
+    it takes as long as CR-GAN's stages II and III."""
 
     def __post_init__(self) -> None:
         """Check that the parts fit."""

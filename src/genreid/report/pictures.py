@@ -15,7 +15,7 @@ from PIL import Image
 from genreid.data.cuhk03 import find_mat
 from genreid.data.cuhk03_images import image_folder
 from genreid.data.decode import UnreadableImageError, read_image
-from genreid.data.synthetic.write import MANIFEST
+from genreid.drawn.write import MANIFEST
 
 CROP_SIZE = (64, 128)
 """Width and height that a crop of a person is fitted into."""

@@ -6,14 +6,14 @@ stopped goes on where it was, and each of its runs can be evaluated and reported
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from genreid.data.load import load_dataset
 from genreid.data.sample import ReidDataset
-from genreid.data.synthetic.plan import Domain, Synthesis
-from genreid.data.synthetic.write import synthesize
+from genreid.drawn.plan import Domain, Synthesis
+from genreid.drawn.write import synthesize
 from genreid.features.halves import Half
 from genreid.features.options import FeatureOptions, Pooling, Stage
 from genreid.pipelines.adapt import AdaptJob, adapt
@@ -21,6 +21,7 @@ from genreid.pipelines.train_baseline import BaselineJob, train_baseline
 from genreid.pipelines.train_dgnet import DgnetJob, train_dgnet
 from genreid.recipes.demo import DemoConfig
 from genreid.report.page import write_report
+from genreid.reproduce.demo_time import expected_minutes
 from genreid.reproduce.ranking import Measured, Search, measure
 from genreid.reproduce.training import finished_stage
 from genreid.training.adapt_config import RendererName
@@ -29,16 +30,12 @@ from genreid.training.run_options import RunOptions
 
 logger = logging.getLogger(__name__)
 
-RunName = Literal["direct", "cut_paste", "crgan", "dgnet"]
-RUNS: tuple[RunName, ...] = ("direct", "cut_paste", "crgan", "dgnet")
+RunName = Literal[
+    "direct", "source_long", "cut_paste", "colour", "composite", "crgan", "dgnet", "dgnet_without_generation"
+]
+RUNS: tuple[RunName, ...] = get_args(RunName)
 """Run folders under the demo's, in the order in which they are trained."""
-_STAGES: Mapping[RunName, str] = {
-    "direct": "identity",
-    "cut_paste": "finetuning",
-    "crgan": "finetuning",
-    "dgnet": "dgnet",
-}
-"""The last stage of each run."""
+_DGNET_RUNS = ("dgnet", "dgnet_without_generation")
 _DOMAINS: tuple[Domain, ...] = ("A", "B")
 
 
@@ -72,6 +69,20 @@ ROWS = (
     DemoRow("direct", "trained on A, used on B as it is", "direct", "B"),
     DemoRow("direct_lmp", "direct, local max pooling", "direct", "B", pooling="lmp"),
     DemoRow("bn_control", "direct, batch norms averaged on B", "direct", "B", statistics_of_target=True),
+    DemoRow("source_long", "direct, trained on with A for as long as CR-GAN takes", "source_long", "B"),
+    DemoRow(
+        "source_long_bn",
+        "source_long, batch norms averaged on B",
+        "source_long",
+        "B",
+        statistics_of_target=True,
+    ),
+    DemoRow("colour", "pictures of A in the colours of pictures of B", "colour", "B"),
+    DemoRow("colour_bn", "colour, batch norms averaged on B", "colour", "B", statistics_of_target=True),
+    DemoRow("composite", "people of A in B's colours on B's backgrounds", "composite", "B"),
+    DemoRow(
+        "composite_bn", "composite, batch norms averaged on B", "composite", "B", statistics_of_target=True
+    ),
     DemoRow("cut_paste", "people of A pasted on pictures of B", "cut_paste", "B"),
     DemoRow(
         "cut_paste_bn", "cut_paste, batch norms averaged on B", "cut_paste", "B", statistics_of_target=True
@@ -80,15 +91,21 @@ ROWS = (
     DemoRow("crgan_lmp", "crgan, local max pooling", "crgan", "B", pooling="lmp"),
     DemoRow("crgan_bn", "crgan, batch norms averaged on B", "crgan", "B", statistics_of_target=True),
     DemoRow("teacher", "DG-Net's teacher: direct, trained further on A", "dgnet", "A", stage="pretrained"),
+    DemoRow(
+        "longer_teacher", "DG-Net's re-id part, as long, without generation", "dgnet_without_generation", "A"
+    ),
     DemoRow("primary", "DG-Net (begins as direct, too): primary features", "dgnet", "A", half="primary"),
     DemoRow("fine", "DG-Net: fine features", "dgnet", "A", half="fine"),
     DemoRow("both", "DG-Net: primary and fine features", "dgnet", "A"),
 )
 """The rows, in order."""
 COMPARED = {
-    "CR-GAN": ("crgan", ("direct", "bn_control", "cut_paste")),
-    "with B's batch-norm statistics CR-GAN": ("crgan_bn", ("bn_control", "cut_paste_bn")),
-    "on A, DG-Net": ("both", ("teacher",)),
+    "CR-GAN": ("crgan", ("direct", "source_long", "cut_paste", "colour", "composite")),
+    "with B's batch-norm statistics CR-GAN": (
+        "crgan_bn",
+        ("bn_control", "source_long_bn", "cut_paste_bn", "colour_bn", "composite_bn"),
+    ),
+    "on A, DG-Net": ("both", ("teacher", "longer_teacher")),
 }
 """Words -> a method's row, and the rows that it has to be ahead of."""
 
@@ -146,6 +163,9 @@ def run_demo(job: DemoJob, config: DemoConfig) -> DemoResult:
         ValueError: If the folder holds a demo with other settings.
     """
     draw_domains(job, config)
+    if not (job.out / RUNS[0]).exists():
+        minutes = expected_minutes(data_of(job.out, "A"), job.options, config)
+        logger.info("all of it will take about %.1f minutes on this machine as busy as it is now", minutes)
     for number, name in enumerate(RUNS, start=1):
         logger.info("run %d of %d: %s", number, len(RUNS), name)
         outcome = _TRAINERS[name](job, config)
@@ -230,18 +250,22 @@ def _train_direct(job: DemoJob, config: DemoConfig) -> Outcome:
     return train_baseline(baseline, job.options, config.adapt.baseline)
 
 
-def _train_adapted(job: DemoJob, config: DemoConfig, name: RendererName) -> Outcome:
+def _train_adapted(
+    job: DemoJob, config: DemoConfig, name: RunName, renderer: RendererName, longer: int = 1
+) -> Outcome:
     """Stages II and III of CR-GAN, or stage III of a control; stage I is that of direct transfer."""
+    adapted = config.adapt
+    stage3 = replace(adapted.stage3, iterations=longer * adapted.stage3.iterations)
     wanted = AdaptJob(
         source=data_of(job.out, "A"),
         target=data_of(job.out, "B"),
         out=job.out / name,
         source_masks=masks_of(job.out, "A"),
         target_masks=masks_of(job.out, "B"),
-        renderer=name,
+        renderer=renderer,
         pretrained=job.out / "direct",
     )
-    return adapt(wanted, job.options, config.adapt)
+    return adapt(wanted, job.options, replace(adapted, stage3=stage3))
 
 
 def _train_dgnet(job: DemoJob, config: DemoConfig) -> Outcome:
@@ -250,11 +274,23 @@ def _train_dgnet(job: DemoJob, config: DemoConfig) -> Outcome:
     return train_dgnet(wanted, job.options, config.dgnet)
 
 
+def _train_longer(job: DemoJob, config: DemoConfig) -> Outcome:
+    """DG-Net's control: its re-id part from the same start and exactly as long, on real images alone."""
+    training = replace(config.dgnet.training, generation=False)
+    out = job.out / "dgnet_without_generation"
+    wanted = DgnetJob(data=data_of(job.out, "A"), out=out, init=job.out / "direct")
+    return train_dgnet(wanted, job.options, replace(config.dgnet, training=training))
+
+
 _TRAINERS: Mapping[RunName, Callable[[DemoJob, DemoConfig], Outcome]] = {
     "direct": _train_direct,
-    "cut_paste": lambda job, config: _train_adapted(job, config, "cut_paste"),
-    "crgan": lambda job, config: _train_adapted(job, config, "crgan"),
+    "source_long": lambda job, config: _train_adapted(job, config, "source_long", "none", config.source_long),
+    "cut_paste": lambda job, config: _train_adapted(job, config, "cut_paste", "cut_paste"),
+    "colour": lambda job, config: _train_adapted(job, config, "colour", "colour"),
+    "composite": lambda job, config: _train_adapted(job, config, "composite", "composite"),
+    "crgan": lambda job, config: _train_adapted(job, config, "crgan", "crgan"),
     "dgnet": _train_dgnet,
+    "dgnet_without_generation": _train_longer,
 }
 
 
@@ -262,14 +298,15 @@ def _search(out: Path, row: DemoRow, datasets: Mapping[Domain, ReidDataset]) -> 
     """Return what the network of a row is asked."""
     run = out / row.run
     statistics: Domain | None = "B" if row.statistics_of_target else None
-    stage = "identity" if row.stage == "pretrained" else _STAGES[row.run]
+    last = "dgnet" if row.run in _DGNET_RUNS else "identity" if row.run == "direct" else "finetuning"
+    stage = "identity" if row.stage == "pretrained" else last
     checkpoint = finished_stage(run, (stage,))
     assert checkpoint is not None, f"{run} is not finished"
     place = "stored" if statistics is None else str(data_of(out, statistics))
     return Search(
         run=run,
         name=row.name,
-        paper="dgnet" if row.run == "dgnet" else "crgan",
+        paper="dgnet" if row.run in _DGNET_RUNS else "crgan",
         weights=checkpoint.as_text(),
         data=data_of(out, row.domain),
         dataset=datasets[row.domain],

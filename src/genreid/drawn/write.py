@@ -13,14 +13,14 @@ from PIL import Image
 from genreid.data.box_folders import GALLERY, QUERY, TRAIN
 from genreid.data.mask_paths import mask_path
 from genreid.data.progress import progress_of
-from genreid.data.synthetic.camera import jpeg
-from genreid.data.synthetic.picture import place_of, take_picture
-from genreid.data.synthetic.plan import Planned, Synthesis, plan
 from genreid.data.whole_file import write_whole
+from genreid.drawn.camera import jpeg
+from genreid.drawn.picture import place_of, take_picture
+from genreid.drawn.plan import Planned, Synthesis, plan
 
 MANIFEST = "synthetic.json"
 """File in the data set's folder that says what it was made with."""
-VERSION = 2
+VERSION = 3
 """Grows when the same options give other pictures."""
 
 

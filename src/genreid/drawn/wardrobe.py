@@ -5,8 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from genreid.data.synthetic.chance import one_of, weighted
-from genreid.data.synthetic.colour import Colour, jittered
+from genreid.drawn.chance import one_of, weighted
+from genreid.drawn.colour import Colour, jittered
 
 Pattern = Literal[
     "plain",

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from genreid.data.synthetic.colour import Colour, darker
-from genreid.data.synthetic.easel import Easel
+from genreid.drawn.colour import Colour, darker
+from genreid.drawn.easel import Easel
 
 Painter = Callable[[Easel, float, Colour, Colour], None]
 """Paints a wall down to a height, or a ground from it, in two colours."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from genreid.data.synthetic.colour import Colour, jittered
+from genreid.drawn.colour import Colour, jittered
 
 
 class Easel:

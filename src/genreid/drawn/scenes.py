@@ -6,18 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from genreid.data.synthetic.camera import Look
-from genreid.data.synthetic.chance import one_of
-from genreid.data.synthetic.colour import Colour
-from genreid.data.synthetic.easel import Easel
-from genreid.data.synthetic.mesh import Floats
-from genreid.data.synthetic.props import PROPS
-from genreid.data.synthetic.surfaces import GROUNDS, WALLS
+from genreid.drawn.camera import Look
+from genreid.drawn.chance import one_of
+from genreid.drawn.colour import Colour
+from genreid.drawn.easel import Easel
+from genreid.drawn.mesh import Floats
+from genreid.drawn.props import PROPS
+from genreid.drawn.surfaces import GROUNDS, WALLS
 
 SCENE_WIDTH = 7.0
 """Width of a scene over its height: some fifteen crops side by side, so contexts vary within a camera."""
 SCENE_SCALE = 1.5
 """Pixels of a scene for a pixel of a picture: crops are of 0.6 to 1 of its height."""
+WEATHER = ((1, 0.2), (3, 0.16), (9, 0.06), (30, 0.04), (120, 0.05))
+"""Light and dark patches: how many fit into the scene's height, and sigmas of their light's logarithm."""
 _SOFT = 0.002
 """Scenes are a little out of focus: the camera looks at the people."""
 
@@ -54,7 +56,7 @@ class Place:
         direct: Light from one side.
         shadow: Darkness of the shadow at the feet, 0-1.
         crowd: Chance that parts of another person are in the picture.
-        rail: Colour of a railing before the people; None without.
+        obstacles: What may stand before the people: names as in `obstacles.OBSTACLES`, with a colour.
         look: How the camera renders all this.
         lamps: Pools of light, from left to right, evenly spread over the scene; they fall on people, too.
     """
@@ -73,7 +75,7 @@ class Place:
     direct: float
     shadow: float
     crowd: float
-    rail: Colour | None
+    obstacles: tuple[tuple[str, Colour], ...]
     look: Look
     lamps: tuple[Lamp, ...] = ()
 
@@ -109,7 +111,17 @@ def paint_scene(place: Place, height: int, random: np.random.Generator) -> Image
         name, colour = one_of(random, place.props)
         PROPS[name](easel, x, place.horizon, easel.near(colour, 20))
         x += easel.between(0.35, 1.0)
-    return easel.finished(_SOFT)
+    return _weathered(easel.finished(_SOFT), random)
+
+
+def _weathered(scene: Image.Image, random: np.random.Generator) -> Image.Image:
+    """Return a scene with sun and shade, stains and grain: real walls are not even at any size."""
+    light = np.zeros((scene.height, scene.width), np.float32)
+    for patches, strength in WEATHER:
+        coarse = random.standard_normal((patches, round(patches * SCENE_WIDTH)), dtype=np.float32)
+        light += strength * np.asarray(Image.fromarray(coarse).resize(scene.size, Image.Resampling.BICUBIC))
+    worn = np.asarray(scene, np.float32) * np.exp(light)[..., None]
+    return Image.fromarray(np.clip(worn, 0, 255).astype(np.uint8))
 
 
 def window_of(random: np.random.Generator) -> Window:

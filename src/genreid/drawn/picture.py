@@ -7,16 +7,16 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from genreid.data.synthetic.camera import Moment, expose, moment_of
-from genreid.data.synthetic.chance import chance, one_of
-from genreid.data.synthetic.colour import Colour, darker
-from genreid.data.synthetic.mesh import FINER, Floats, Frame, Layer, View, as_layer, blank, draw_tubes
-from genreid.data.synthetic.networks import NETWORKS
-from genreid.data.synthetic.person import build_person
-from genreid.data.synthetic.pose import strike_pose
-from genreid.data.synthetic.scenes import (
+from genreid.drawn.camera import Moment, expose, moment_of
+from genreid.drawn.chance import chance, one_of
+from genreid.drawn.mesh import SIDES, Floats, Frame, Layer, Tube, View, draw_tubes
+from genreid.drawn.networks import NETWORKS
+from genreid.drawn.obstacles import put_before
+from genreid.drawn.person import build_person
+from genreid.drawn.pose import strike_pose
+from genreid.drawn.scenes import (
     Place,
     Window,
     beside,
@@ -25,7 +25,7 @@ from genreid.data.synthetic.scenes import (
     paint_scene,
     window_of,
 )
-from genreid.data.synthetic.wardrobe import Person, dress
+from genreid.drawn.wardrobe import Person, dress
 
 Framing = Literal["whole", "cut off", "empty"]
 """A good crop; one that misses half of the person (junk); one without anybody (a false alarm)."""
@@ -121,10 +121,12 @@ def take_picture(studio: Studio, shot: Shot) -> Picture:
     return Picture(expose(picture, place.look, walk.moment, random), (covered >= 0.5).astype(np.uint8))
 
 
-RAIL_SHARE = 0.35
-"""Where a camera looks over a railing: share of pictures with it before the person's legs."""
+OBSTACLE_SHARE = 0.3
+"""Where things stand between the camera and the people: share of pictures with one before the person."""
 IN_FRONT_SHARE = 0.35
 """Share of the other people who are nearer to the camera."""
+CREASES = 0.06
+"""Sigma of the logarithm of a facet's brightness: no cloth is even."""
 USUAL = Frame(0.9, 0.5, 0.5)
 """Where a detector puts a person into its box, on average."""
 CROP_JITTER = (0.035, 0.045, 0.018)
@@ -193,7 +195,17 @@ def _draw(
     heading = heading + float(random.normal(0, HEADING_JITTER / 2))
     pose = strike_pose(random, heading)
     view = View(heading, place.pitch, place.distance, place.light, place.ambient, place.direct)
-    return draw_tubes(build_person(person, pose), view, frame, size)
+    return draw_tubes(_creased(build_person(person, pose), random), view, frame, size)
+
+
+def _creased(tubes: Sequence[Tube], random: np.random.Generator) -> Sequence[Tube]:
+    """Return the parts of a body with folds of cloth: facets that are lighter or darker in this picture."""
+    ends = np.cumsum([len(tube.paint) for tube in tubes])
+    folds = np.exp(random.standard_normal((ends[-1], SIDES, 1), dtype=np.float32) * np.float32(CREASES))
+    return [
+        tube._replace(paint=tube.paint * fold)
+        for tube, fold in zip(tubes, np.split(folds, ends[:-1]), strict=True)
+    ]
 
 
 def _company(
@@ -205,8 +217,8 @@ def _company(
     if random.random() < place.crowd:
         layer, in_front = _passer_by(studio, place, random)
         (before if in_front else behind).append(layer)
-    if place.rail is not None and random.random() < RAIL_SHARE:
-        before.append(_rail(place.rail, studio.size, random))
+    if place.obstacles and random.random() < OBSTACLE_SHARE:
+        before.append(put_before(*one_of(random, place.obstacles), studio.size, random))
     return behind, before
 
 
@@ -220,21 +232,6 @@ def _passer_by(studio: Studio, place: Place, random: np.random.Generator) -> tup
     person = person_of(studio, -1 - int(random.integers(PASSERS_BY)))
     heading = float(one_of(random, place.headings))
     return _draw(person, place, heading, frame, studio.size, random), in_front
-
-
-def _rail(colour: Colour, size: tuple[int, int], random: np.random.Generator) -> Layer:
-    """Draw a railing before the legs."""
-    height, width = size[0] * FINER, size[1] * FINER
-    canvas = blank(size)
-    draw = ImageDraw.Draw(canvas)
-    top = float(random.uniform(0.62, 0.8)) * height
-    bar, gap = height * 0.02, height * random.uniform(0.07, 0.1)
-    post = -float(random.uniform(0, gap))
-    while post < width:
-        draw.rectangle((post, top, post + bar * 0.5, height), fill=(*darker(colour, 0.85), 255))
-        post += gap
-    draw.rectangle((0, top, width, top + bar), fill=(*colour, 255))
-    return as_layer(canvas)
 
 
 def _shadowed(picture: Floats, frame: Frame, darkness: float) -> Floats:

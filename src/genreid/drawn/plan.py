@@ -6,9 +6,9 @@ from typing import Literal, NamedTuple
 
 from genreid.data.box_folders import GALLERY, QUERY, TRAIN
 from genreid.data.sample import DISTRACTOR_PID, JUNK_PID
-from genreid.data.synthetic.chance import chance
-from genreid.data.synthetic.networks import NETWORKS
-from genreid.data.synthetic.picture import PASSERS_BY, Framing, Shot, Studio
+from genreid.drawn.chance import chance
+from genreid.drawn.networks import NETWORKS
+from genreid.drawn.picture import PASSERS_BY, Framing, Shot, Studio
 
 Domain = Literal["A", "B"]
 FEWEST_CAMERAS = 3

@@ -8,17 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genreid.data.synthetic.cloth import (
+from genreid.drawn.cloth import (
     cloth,
     plain,
     rows_of,
     strap_across,
     straps_of_backpack,
 )
-from genreid.data.synthetic.colour import Colour, darker
-from genreid.data.synthetic.mesh import Floats, Ring, Tube
-from genreid.data.synthetic.pose import Pose
-from genreid.data.synthetic.wardrobe import Person
+from genreid.drawn.colour import Colour, darker
+from genreid.drawn.mesh import Floats, Ring, Tube
+from genreid.drawn.pose import Pose
+from genreid.drawn.wardrobe import Person
 
 SHOULDER, HIP, ANKLE = 1.4, 0.92, 0.08
 """Heights of the joints."""

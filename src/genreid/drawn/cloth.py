@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from genreid.data.synthetic.colour import Colour
-from genreid.data.synthetic.mesh import SIDES, Floats
-from genreid.data.synthetic.wardrobe import Garment
+from genreid.drawn.colour import Colour
+from genreid.drawn.mesh import SIDES, Floats
+from genreid.drawn.wardrobe import Garment
 
 FRONT = slice(2, 4)
 """Facets that look ahead."""

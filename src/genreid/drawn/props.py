@@ -1,10 +1,11 @@
-"""Things that stand about in scenes: doors, windows, railings, trees, benches, bicycles, cars, posters."""
+"""Things that stand about in scenes: doors, windows, railings, trees, benches, bicycles, cars, clothes."""
 
 from collections.abc import Callable
 
-from genreid.data.synthetic.chance import one_of
-from genreid.data.synthetic.colour import Colour, darker
-from genreid.data.synthetic.easel import Easel
+from genreid.drawn.chance import one_of, weighted
+from genreid.drawn.colour import Colour, darker
+from genreid.drawn.easel import Easel
+from genreid.drawn.wardrobe import CLOTH
 
 Prop = Callable[[Easel, float, float, Colour], None]
 """Paints a thing at a place along the wall, with the height of the ground's far end, in a colour."""
@@ -152,6 +153,28 @@ def neon(easel: Easel, x: float, ground: float, colour: Colour) -> None:
         easel.box(left, top + 0.03, left + 0.055, top + 0.09, darker(colour, 1.4))
 
 
+def clothes(easel: Easel, x: float, ground: float, colour: Colour) -> None:
+    """Paint a rack of clothes on an `easel` at `x`, on the `ground`, on a bar of a `colour`."""
+    top = max(0.04, ground - 0.42)
+    for number in range(6):
+        cloth, left = easel.near(weighted(easel.random, CLOTH), 14), x + 0.03 + number * 0.12
+        low = top + easel.between(0.24, 0.36)
+        easel.shape(
+            [
+                (left, top + 0.05),
+                (left + 0.05, top),
+                (left + 0.1, top + 0.05),
+                (left + 0.1, low),
+                (left, low),
+            ],
+            cloth,
+        )
+        easel.box(left + 0.05, top + 0.04, left + 0.06, low, darker(cloth, 0.8))
+    easel.box(x, top - 0.01, x + 0.78, top + 0.005, colour)
+    for left in (x, x + 0.77):
+        easel.box(left, top, left + 0.015, ground + 0.05, colour)
+
+
 PROPS: dict[str, Prop] = {
     "door": door,
     "window": window,
@@ -167,4 +190,5 @@ PROPS: dict[str, Prop] = {
     "pillar": pillar,
     "barrier": barrier,
     "neon": neon,
+    "clothes": clothes,
 }
