@@ -74,8 +74,10 @@ def figures(**shares: float) -> list[DemoFigures]:
 def test_the_sentence_says_who_is_ahead() -> None:
     text = verdict(figures(crgan=30, crgan_bn=40, both=50))
     assert text == (
-        "By mAP on B, CR-GAN (30.0) is ahead of direct (10.0), bn_control (10.0) and cut_paste (10.0); "
-        "with B's batch-norm statistics CR-GAN (40.0) is ahead of bn_control (10.0) and cut_paste_bn (10.0); "
+        "By mAP on B, CR-GAN (30.0) is ahead of direct (10.0), source_long (10.0), cut_paste (10.0), "
+        "colour (10.0) and composite (10.0); with B's batch-norm statistics CR-GAN (40.0) is ahead of "
+        "bn_control (10.0), source_long_bn (10.0), cut_paste_bn (10.0), colour_bn (10.0) and "
+        "composite_bn (10.0); "
         "on A, DG-Net (50.0) is ahead of teacher (10.0) and longer_teacher (10.0)."
     )
 
@@ -83,11 +85,11 @@ def test_the_sentence_says_who_is_ahead() -> None:
 def test_the_sentence_says_who_is_not() -> None:
     text = verdict(figures(crgan=30, cut_paste=35, both=9, longer_teacher=8))
     assert (
-        "CR-GAN (30.0) is ahead of direct (10.0) and bn_control (10.0) but not ahead of cut_paste (35.0)"
-        in text
+        "CR-GAN (30.0) is ahead of direct (10.0), source_long (10.0), colour (10.0) and composite (10.0) "
+        "but not ahead of cut_paste (35.0)" in text
     )
     assert "on A, DG-Net (9.0) is ahead of longer_teacher (8.0) but not ahead of teacher (10.0)" in text
-    assert "CR-GAN (10.0) is not ahead of bn_control (10.0) and cut_paste_bn (10.0)" in text
+    assert "CR-GAN (10.0) is not ahead of bn_control (10.0), source_long_bn (10.0), cut_paste_bn" in text
 
 
 def test_every_row_is_of_a_run_and_named_once() -> None:

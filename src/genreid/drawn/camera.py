@@ -152,13 +152,13 @@ def _tone(look: Look, moment: Moment) -> Floats:
     """Return the matrix [3,3] that a row of colours is multiplied with to find its places in `_curve`."""
     mixing = np.eye(3, dtype=np.float32) * look.saturation + _LUMA[:, None] * (1 - look.saturation)
     gains = np.asarray(look.gains, np.float32) * np.asarray(moment.gains, np.float32)
-    return (mixing * (gains * (TONES - 1) / (255 * BRIGHTEST))).astype(np.float32)
+    return np.asarray(mixing * (gains * (TONES - 1) / (255 * BRIGHTEST)), np.float32)
 
 
 def _slope(logarithms: tuple[float, float, float], length: int) -> Floats:
     """Return the factors [length,3] of gains that grow evenly; 1 in the middle."""
     along = (np.arange(length, dtype=np.float32) + 0.5) / length - 0.5
-    return np.exp(np.outer(along, np.asarray(logarithms, np.float32)))
+    return np.asarray(np.exp(np.outer(along, np.asarray(logarithms, np.float32))))
 
 
 def _noisy(pixels: NDArray[np.uint8], sigma: float, random: np.random.Generator) -> NDArray[np.uint8]:

@@ -50,7 +50,7 @@ class DemoRow:
         domain: Whose people are searched for.
         stage: Which network of the run; None: the last one.
         pooling: As in `FeatureOptions`.
-        statistics_of_target: Whether batch norms take their statistics from B's training images.
+        averaged: Whether batch norms take their statistics from B's training images.
         half: DG-Net: half of the embedding that is used; None: all of it.
     """
 
@@ -60,7 +60,7 @@ class DemoRow:
     domain: Domain
     stage: Stage | None = None
     pooling: Pooling = "average"
-    statistics_of_target: bool = False
+    averaged: bool = False
     half: Half | None = None
 
 
@@ -68,28 +68,24 @@ ROWS = (
     DemoRow("on_source", "trained on A, used on A: what is lost on B", "direct", "A"),
     DemoRow("direct", "trained on A, used on B as it is", "direct", "B"),
     DemoRow("direct_lmp", "direct, local max pooling", "direct", "B", pooling="lmp"),
-    DemoRow("bn_control", "direct, batch norms averaged on B", "direct", "B", statistics_of_target=True),
+    DemoRow("bn_control", "direct, batch norms averaged on B", "direct", "B", averaged=True),
     DemoRow("source_long", "direct, trained on with A for as long as CR-GAN takes", "source_long", "B"),
     DemoRow(
         "source_long_bn",
         "source_long, batch norms averaged on B",
         "source_long",
         "B",
-        statistics_of_target=True,
+        averaged=True,
     ),
     DemoRow("colour", "pictures of A in the colours of pictures of B", "colour", "B"),
-    DemoRow("colour_bn", "colour, batch norms averaged on B", "colour", "B", statistics_of_target=True),
+    DemoRow("colour_bn", "colour, batch norms averaged on B", "colour", "B", averaged=True),
     DemoRow("composite", "people of A in B's colours on B's backgrounds", "composite", "B"),
-    DemoRow(
-        "composite_bn", "composite, batch norms averaged on B", "composite", "B", statistics_of_target=True
-    ),
+    DemoRow("composite_bn", "composite, batch norms averaged on B", "composite", "B", averaged=True),
     DemoRow("cut_paste", "people of A pasted on pictures of B", "cut_paste", "B"),
-    DemoRow(
-        "cut_paste_bn", "cut_paste, batch norms averaged on B", "cut_paste", "B", statistics_of_target=True
-    ),
+    DemoRow("cut_paste_bn", "cut_paste, batch norms averaged on B", "cut_paste", "B", averaged=True),
     DemoRow("crgan", "CR-GAN: people of A rendered into B", "crgan", "B"),
     DemoRow("crgan_lmp", "crgan, local max pooling", "crgan", "B", pooling="lmp"),
-    DemoRow("crgan_bn", "crgan, batch norms averaged on B", "crgan", "B", statistics_of_target=True),
+    DemoRow("crgan_bn", "crgan, batch norms averaged on B", "crgan", "B", averaged=True),
     DemoRow("teacher", "DG-Net's teacher: direct, trained further on A", "dgnet", "A", stage="pretrained"),
     DemoRow(
         "longer_teacher", "DG-Net's re-id part, as long, without generation", "dgnet_without_generation", "A"
@@ -172,10 +168,15 @@ def run_demo(job: DemoJob, config: DemoConfig) -> DemoResult:
         if outcome is not Outcome.FINISHED:
             return DemoResult(outcome)
     measured = measure_rows(job.out)
-    rows = tuple(DemoFigures(row, measured[row.name].figures) for row in ROWS)
+    rows = tuple(DemoFigures(row, _rounded(measured[row.name].figures)) for row in ROWS)
     drawn = [data_of(job.out, "A"), data_of(job.out, "B")]
     report = write_report([job.out / name for name in RUNS], job.out / "report.html", data=drawn)
     return DemoResult(Outcome.FINISHED, rows, report)
+
+
+def _rounded(figures: Mapping[str, float]) -> Mapping[str, float]:
+    """Return figures as the records of runs hold them."""
+    return {name: round(float(value), 6) for name, value in figures.items()}
 
 
 def draw_domains(job: DemoJob, config: DemoConfig) -> None:
@@ -297,7 +298,7 @@ _TRAINERS: Mapping[RunName, Callable[[DemoJob, DemoConfig], Outcome]] = {
 def _search(out: Path, row: DemoRow, datasets: Mapping[Domain, ReidDataset]) -> Search:
     """Return what the network of a row is asked."""
     run = out / row.run
-    statistics: Domain | None = "B" if row.statistics_of_target else None
+    statistics: Domain | None = "B" if row.averaged else None
     last = "dgnet" if row.run in _DGNET_RUNS else "identity" if row.run == "direct" else "finetuning"
     stage = "identity" if row.stage == "pretrained" else last
     checkpoint = finished_stage(run, (stage,))
