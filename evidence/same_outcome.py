@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -42,6 +42,9 @@ CRGAN_VARIANTS = (
     "crgan_lmp",
     "crgan_bn",
     "source_control",
+    "source_long",
+    "colour",
+    "composite",
     "cut_paste_bn",
     "without_dual",
     "without_identity",
@@ -57,6 +60,15 @@ ROWS = {
     **dict.fromkeys((f"dgnet/market1501/{variant}" for variant in DGNET_VARIANTS), DGNET),
 }
 """Rows that go through every pipeline but TAUDL's, and their settings."""
+KNOWN_ROWS = """
+import json
+try:
+    from genreid.reproduce.rows import ROWS
+except ModuleNotFoundError:  # before rows had a room
+    from genreid.recipes.reproduce import ROWS
+
+print(json.dumps(list(ROWS)))
+"""
 WORKER = """
 import json, sys
 from genreid.cli.main import main
@@ -85,15 +97,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         root = Path(folder)
         draw_market1501(root / "market1501", 5, 3, 3, masks_root=root / "masks" / "market1501")
         draw_cuhk03_np(root / "cuhk03", 5, masks_root=root / "masks" / "cuhk03")
-        now = _outcome(root, "now", ROOT / "src")
-        return max(_compare(commit, root, now) for commit in commits)
+        for commit in commits:
+            _git("clone", "-q", "--shared", str(ROOT), str(root / commit))
+            _git("-C", str(root / commit), "checkout", "-q", commit)
+        rows = set(ROWS).intersection(*(_rows_of(root / commit / "src") for commit in commits))
+        now = _outcome(root, "now", ROOT / "src", rows)
+        return max(_compare(commit, root, now, rows) for commit in commits)
 
 
-def _compare(commit: str, root: Path, now: "Outcome") -> int:
+def _rows_of(source: Path) -> list[str]:
+    """Return the names of the rows that the package in a folder knows."""
+    words = [sys.executable, "-c", KNOWN_ROWS]
+    environment = {**os.environ, "PYTHONPATH": str(source)}
+    done = subprocess.run(words, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    names: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return names
+
+
+def _compare(commit: str, root: Path, now: "Outcome", rows: Collection[str]) -> int:
     """Compare what a commit makes with what today's code made; keep it if it is the same."""
-    _git("clone", "-q", "--shared", str(ROOT), str(root / commit))
-    _git("-C", str(root / commit), "checkout", "-q", commit)
-    before = _outcome(root, commit, root / commit / "src")
+    before = _outcome(root, commit, root / commit / "src", rows)
     different = differences(before, now)
     if different:
         sys.stdout.write(f"{len(different)} files are not what {commit} makes, such as {different[:5]}\n")
@@ -103,7 +126,7 @@ def _compare(commit: str, root: Path, now: "Outcome") -> int:
         "recipe": RECIPE,
         "device": "cpu",
         "precision": before.precision,
-        "rows": list(ROWS),
+        "rows": sorted(rows),
         "files": len(before.files),
         "codes": {kind: [code, now.codes[kind]] for kind, code in before.codes.items()},
     }
@@ -138,8 +161,8 @@ class Outcome:
             self.gains[content["row"]] = gains
 
 
-def _outcome(root: Path, name: str, source: Path) -> Outcome:
-    """Make all rows with the package in a folder."""
+def _outcome(root: Path, name: str, source: Path, rows: Collection[str]) -> Outcome:
+    """Make rows with the package in a folder."""
     made = root / f"made_{name}"
     data = [f"--{known}={root / known}" for known in ("market1501", "cuhk03")]
     shared = [
@@ -153,6 +176,7 @@ def _outcome(root: Path, name: str, source: Path) -> Outcome:
         ["reproduce", row, *shared, f"--out={made / 'rows' / row}.json"]
         + [f"--{setting}={value}" for setting, value in settings.items()]
         for row, settings in ROWS.items()
+        if row in rows
     ]
     environment = {
         **os.environ,
