@@ -1,8 +1,9 @@
 """How many renderings have chequered spots: `python -m evidence.spots RUN... [--count 96] [--seed 0]`.
 
-A generator that pleases a frozen classifier paints patterns of single pixels. In each square of eight pixels on
-the person the energy at the three highest frequencies is taken: rows, columns, and both alternating from pixel
-to pixel. A rendering is spotted if one of its squares holds more than any square of as many real target people.
+A generator that pleases a frozen classifier paints patterns of single pixels. In each square of eight pixels
+on the person the energy at the three highest frequencies is taken: rows, columns, and both alternating from
+pixel to pixel. A rendering is spotted if one of its squares holds more than any square of as many real target
+people.
 """
 
 import argparse
