@@ -37,6 +37,7 @@ def part(folder: Path, process: int, age: float, host: str | None = None) -> Pat
         (10**30, 60, None, True),
         (7, 100_000, "", True),  # as an older version named them
     ],
+    ids=["dead", "just written", "alive", "elsewhere", "elsewhere, old", "no such number", "older version"],
 )
 def test_only_what_nobody_writes_goes(
     tmp_path: Path, process: int, age: float, host: str | None, *, goes: bool
