@@ -162,6 +162,9 @@ def test_only_pictures_of_data_that_the_reader_names_are_shown(
     content["lists"][0]["path"] = f"{target}/../{os.path.relpath(secret, target.parent)}"
     record.write_text(json.dumps(content))
     (stranger / "images" / "evil.png").symlink_to(secret)
+    with pytest.raises(ValueError, match=r"evil\.png is a link out of the run"):
+        read_runs([stranger])
+    (stranger / "images" / "evil.png").unlink()
     for data in ([], [target], [tmp_path / "absent"]):
         reader = Reader(render(read_runs([stranger]), data))
         sizes = [(tag["width"], tag["height"]) for name, tag in reader.tags if name == "img"]

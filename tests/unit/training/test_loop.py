@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -351,6 +351,16 @@ def test_time_limit(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     assert not endless.must_stop()
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Signals are heard, also where the tests run in the background of a shell or under nohup."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in STOP_SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", STOP_SIGNALS)
 def test_a_signal_stops_at_a_checkpoint(folder: Path, number: signal.Signals) -> None:
     handlers = {n: signal.getsignal(n) for n in STOP_SIGNALS}
@@ -384,6 +394,7 @@ def signal_while_saving(monkeypatch: pytest.MonkeyPatch, number: signal.Signals)
     monkeypatch.setattr("genreid.training.loop.save_checkpoint", save)
 
 
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", STOP_SIGNALS)
 @pytest.mark.parametrize("stop", [None, 7])
 def test_a_signal_while_the_last_checkpoint_is_written_loses_nothing(
