@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from torch import nn
 
@@ -18,12 +18,9 @@ from genreid.masks.blazepose import load_blazepose
 from genreid.masks.make import make_masks
 from genreid.models.backbone import ReidNetwork
 from genreid.models.crgan import CameraDiscriminator, Generator
-from genreid.pipelines.target_images import OwnImages, pids_of
-from genreid.pipelines.train_cluster import run_cluster
-from genreid.pipelines.train_taudl import run_taudl
+from genreid.pipelines.target_images import Following, OwnImages, TargetWork, pids_of
 from genreid.recipes.crgan import RENDERER_OF_RECIPE
 from genreid.training.adapt_config import AdaptConfig, RendererName
-from genreid.training.cluster_stage import ClusterBench
 from genreid.training.config_file import config_from_dict, config_to_dict, merge_mappings
 from genreid.training.crgan_stages import (
     AVERAGE,
@@ -41,15 +38,18 @@ from genreid.training.crgan_stages import (
 from genreid.training.earlier_run import take_over_if_it_fits, take_over_stage
 from genreid.training.identity_stage import identity_stage
 from genreid.training.loop import Outcome, run_stage
+from genreid.training.methods import METHODS, load
 from genreid.training.precision import choose_compute
 from genreid.training.run_folder import read_config, read_job
 from genreid.training.run_options import RunOptions
-from genreid.training.taudl_stage import TaudlBench, expect_tracklets
 from genreid.training.work import Work, work_on
 
 logger = logging.getLogger(__name__)
 
-ThenName = Literal["none", "cluster", "taudl"]
+if TYPE_CHECKING:
+    ThenName = str
+else:
+    ThenName = Literal[("none", *(name for name, method in METHODS.items() if method.then))]
 """What follows the paper's three stages."""
 SHEET_COLUMNS = 12
 """Pairs in the picture of a run's renderings."""
@@ -210,8 +210,9 @@ def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, work: Work) -> bool:
     domains.source.to_device(bench.compute.device)
     domains.target.to_device(bench.compute.device)
     own = _own_images(inputs, domains)
-    if job.then == "taudl":  # hours before it begins
-        expect_tracklets(own.images, own.pids, bench.config.taudl)
+    following = _following(job.then)
+    if following is not None and following.expect is not None:  # hours before it begins
+        following.expect(own, getattr(bench.config, job.then))
 
     # Stage I: D_id learns the source people, D_cam the target's cameras.
     identity = identity_stage(bench.config.baseline, domains.source, bench.seed, bench.compute)
@@ -242,24 +243,20 @@ def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, work: Work) -> bool:
         return False
 
     # And then, if asked for: the network goes on with the target's own images.
-    return job.then == "none" or _go_on(job, own, bench, reid, work)
+    backbone = replace(bench.config.backbone, weights="none", dropout=0.0, bottleneck=0)
+    at = TargetWork(own, backbone, partial(_copy_backbone, reid), bench.compute, work, job.diagnose)
+    return following is None or following.run(at, getattr(bench.config, job.then))
+
+
+def _following(name: ThenName) -> Following | None:
+    """Return what follows the paper's three stages; None: nothing."""
+    following: Following | None = None if name == "none" else load(METHODS[name].then)
+    return following
 
 
 def _copy_backbone(trained: ReidNetwork, fresh: nn.Module) -> None:
     """Give a fresh backbone the weights of a trained network's."""
     fresh.load_state_dict(trained.backbone.state_dict())
-
-
-def _go_on(job: AdaptJob, own: OwnImages, bench: Workbench, reid: ReidNetwork, work: Work) -> bool:
-    """Run what follows the paper's three stages, from the network that they have made."""
-    config, compute, start = bench.config, bench.compute, partial(_copy_backbone, reid)
-    backbone = replace(config.backbone, weights="none", dropout=0.0, bottleneck=0)
-    if job.then == "cluster":
-        pids = own.pids if job.diagnose else None
-        clusters = ClusterBench(backbone, config.cluster, own.images, pids, bench.seed, compute)
-        return run_cluster(clusters, start, work)
-    people = TaudlBench(backbone, config.taudl, own.images, own.pids, bench.seed, compute)
-    return run_taudl(people, start, work)
 
 
 def _own_images(inputs: _Inputs, domains: Domains) -> OwnImages:

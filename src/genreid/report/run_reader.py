@@ -12,19 +12,14 @@ from genreid.evaluation.records import FOLDER, EvaluationRecord, read_records
 from genreid.report.loss_log import LossLog, read_loss_log
 from genreid.report.pictures import PICTURE_ENDINGS, is_drawn
 from genreid.training.config_file import read_yaml_mapping
+from genreid.training.methods import METHODS
 from genreid.training.own_files import expect_own_files
 
 PARTS = ("job.json", "config.yaml", "metrics.jsonl", "checkpoints", "images", FOLDER)
 """What a run folder may hold; one of these makes a folder a run."""
 _LARGEST_TEXT = 1_000_000
 _FOLDER_KEYS = ("source", "target", "data")
-_METHODS = {
-    "adapt": "CR-GAN: adaptation to an unlabelled target",
-    "train dgnet": "DG-Net: recognition and generation together",
-    "train cluster": "Clustering: learning from unlabelled images",
-    "train taudl": "TAUDL: learning from people who are known within each camera",
-    "train baseline": "Baseline: classification of labelled people",
-}
+_TITLES = {method.command: method.title for method in METHODS.values()}
 _NO_OPTIONS = {"version", "torch", "commit", "command", "recipe", "config_end"}
 
 
@@ -73,13 +68,13 @@ class RunFolder:
     @property
     def method(self) -> str:
         """What trained it, in words."""
-        return _METHODS.get(self._verb, "Training")
+        return _TITLES.get(self._verb, "Training")
 
     @property
     def _verb(self) -> str:
         """The command that made it; empty if the folder does not tell, or tells of none that there is."""
         verb = self.job.get("command")
-        return verb if isinstance(verb, str) and verb in _METHODS else ""
+        return verb if isinstance(verb, str) and verb in _TITLES else ""
 
     @property
     def command(self) -> str:

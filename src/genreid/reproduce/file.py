@@ -37,9 +37,9 @@ from genreid.training.adapt_config import AdaptConfig
 from genreid.training.config_file import config_to_dict
 from genreid.training.crgan_stages import RENDERERS
 from genreid.training.dgnet_config import DgnetConfig
+from genreid.training.methods import TAUDL_USES
 from genreid.training.precision import choose_compute
 from genreid.training.run_folder import flatten
-from genreid.training.trained_networks import TAUDL_USES
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -22,9 +22,9 @@ from genreid.training.checkpoint import DamagedCheckpointError, checkpoint_folde
 from genreid.training.crgan_stages import RENDERERS
 from genreid.training.dgnet_config import DgnetConfig
 from genreid.training.loop import Outcome, Session
+from genreid.training.methods import METHODS
 from genreid.training.run_options import RunOptions
 from genreid.training.taudl_config import TaudlConfig
-from genreid.training.trained_networks import APPEARANCE_STAGES
 
 logger = logging.getLogger(__name__)
 
@@ -119,8 +119,7 @@ def finished(run: Path, training: Training) -> Finished | None:
         run: The run folder.
         training: What was to be trained there.
     """
-    stages = {"baseline": ("identity",), "adapt": ("finetuning",), "taudl": ("taudl",)}
-    return finished_stage(run, stages.get(training.method, APPEARANCE_STAGES))
+    return finished_stage(run, METHODS[training.method].evaluated)
 
 
 def finished_stage(run: Path, stages: Sequence[str]) -> Finished | None:

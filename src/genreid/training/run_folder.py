@@ -17,6 +17,7 @@ from genreid import __version__
 from genreid.data.whole_file import write_whole
 from genreid.training.checkpoint import checkpoint_folders, listed, stage_folders
 from genreid.training.config_file import config_to_dict, read_yaml_mapping, save_config
+from genreid.training.methods import METHODS, STAGES
 from genreid.training.own_files import expect_own_files
 
 if TYPE_CHECKING:
@@ -25,22 +26,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 STAGES_OF_SETTINGS: Mapping[str, tuple[str, ...]] = {
-    "camera": ("camera",),
-    "stage1_camera": ("camera",),
-    "generator": ("rendering",),
-    "domain": ("rendering",),
-    "stage2": ("rendering",),
-    "stage3": ("finetuning",),
-    "then": ("cluster", "taudl"),
-    "cluster": ("cluster",),
-    "taudl": ("taudl",),
-    "appearance": ("dgnet", "offline"),
-    "structure": ("dgnet", "offline"),
-    "decoder": ("dgnet", "offline"),
-    "discriminator": ("dgnet", "offline"),
-    "training": ("dgnet", "offline"),
-    "diagnose": (),
-    "parser_model": (),
+    **{
+        setting: tuple(other.name for other in STAGES.values() if setting in other.settings)
+        for stage in STAGES.values()
+        for setting in stage.settings
+    },
+    **{setting: () for method in METHODS.values() for setting in method.free},
 }
 """First part of a setting's name -> the stages that it is of: it may change until one of them has a
 checkpoint. A setting that is not here may not change once any stage has one."""

@@ -29,19 +29,14 @@ from genreid.training.config_file import (
     config_to_dict,
     merge_mappings,
 )
+from genreid.training.methods import STAGES, stages_that_leave
 from genreid.training.own_files import expect_own_files
 
 logger = logging.getLogger(__name__)
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
-STAGE_FOLDERS = {"pretrained": ("identity",), "adapted": ("taudl", "cluster", "finetuning")}
+STAGE_FOLDERS = {name: stages_that_leave(name) for name in ("pretrained", "adapted")}
 """`--stage` of the FEATURE OPTIONS -> the stages of training whose network it means, the last first."""
-
-TAUDL_USES = "which images of one camera show one person (no label across cameras)"
-"""What TAUDL knows of the target beyond unlabelled images; it is said wherever a figure of it stands."""
-
-APPEARANCE_STAGES = ("offline", "dgnet")
-"""Stages of training that hold an E_a, the last first."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +112,9 @@ def load_reid_network(run: Path, stage: str | None = None) -> LoadedNetwork:
             checkpoint = load_newest(run / "checkpoints" / folder)
             if checkpoint is not None:
                 network = rebuild_reid_network(checkpoint)
-                if folder == "taudl":
-                    logger.warning("%s: trained with TAUDL, which uses %s", run, TAUDL_USES)
+                card = STAGES[folder]
+                if card.uses:
+                    logger.warning("%s: trained with %s, which uses %s", run, card.title, card.uses)
                 size, kind = size_of(checkpoint), kind_of(checkpoint)
                 return LoadedNetwork(network, size, kind, name, folder, checkpoint.state.step)
     known = [
@@ -200,7 +196,7 @@ def load_appearance(run: Path) -> LoadedAppearance:
         ValueError: If the run holds none; says what to type.
     """
     expect_own_files(run)
-    for stage in APPEARANCE_STAGES:
+    for stage in stages_that_leave("appearance"):
         checkpoint = load_newest(run / "checkpoints" / stage)
         if checkpoint is not None:
             warn_unless_finished(checkpoint)
