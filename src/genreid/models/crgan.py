@@ -7,7 +7,7 @@ is resolved in docs/methods/crgan.md. Images are [B, 3, H, W] in [-1, 1], masks 
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,9 @@ from genreid.models.layers import (
     initialise,
 )
 from genreid.models.strided import StridedConv2d
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ENCODER_WIDTHS = (2, 4, 8, 8, 8, 8)
 """Channels of the U-Net's levels over the pathways' width 64 (table 8: 128, 256, 512, 512, 512, 512)."""
@@ -58,6 +61,18 @@ class Rendering(NamedTuple):
     image: Tensor
     residual: Tensor
     context_mask: Tensor
+
+
+class PairRenderer(nn.Module):
+    """What makes stage III's images: it is called with a pair, and says as a class what it needs."""
+
+    needs_masks: ClassVar[bool]
+    """Whether it looks at person masks; if not, those of a pair may be empty."""
+    is_trained: ClassVar[bool]
+    """Whether stage II trains it, guided by stage I's networks."""
+
+    if TYPE_CHECKING:
+        __call__: Callable[[ConditionPair], Rendering]
 
 
 def compose(source: Tensor, residual: Tensor, context_mask: Tensor) -> Rendering:
@@ -123,7 +138,7 @@ def encoder_levels(height: int, width: int) -> int:
     return levels
 
 
-class Generator(nn.Module):
+class Generator(PairRenderer):
     """G: source person + target instance -> the person in the target's context (table 8, equations 2, 3).
 
     Args:

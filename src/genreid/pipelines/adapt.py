@@ -17,7 +17,7 @@ from genreid.generation.renderings import rendering_sheet, save_sheet
 from genreid.masks.blazepose import load_blazepose
 from genreid.masks.make import make_masks
 from genreid.models.backbone import ReidNetwork
-from genreid.models.crgan import CameraDiscriminator, Generator
+from genreid.models.crgan import CameraDiscriminator, Generator, PairRenderer
 from genreid.pipelines.target_images import Following, OwnImages, TargetWork, pids_of
 from genreid.recipes.crgan import RENDERER_OF_RECIPE
 from genreid.training.adapt_config import AdaptConfig, RendererName
@@ -104,12 +104,12 @@ class AdaptJob:
     @property
     def needs_masks(self) -> bool:
         """Whether its renderer looks at person masks."""
-        return RENDERERS[self.renderer_name].needs_masks
+        return RENDERERS[self.renderer_name].kind.needs_masks
 
     @property
     def trains_renderer(self) -> bool:
         """Whether its renderer is trained, in stage II."""
-        return RENDERERS[self.renderer_name].is_trained
+        return RENDERERS[self.renderer_name].kind.is_trained
 
     def __post_init__(self) -> None:
         """Refuse what would do nothing."""
@@ -156,7 +156,8 @@ def adapt(job: AdaptJob, options: RunOptions, config: AdaptConfig) -> Outcome:
         ValueError: If the folders, masks or settings do not fit together.
     """
     job = replace(job, renderer=job.renderer or RENDERER_OF_RECIPE.get(options.recipe, "crgan"))
-    config = replace(config, generator=replace(config.generator, dual_condition=_dual(job, config)))
+    settings = RENDERERS[job.renderer_name].settings
+    config = config if settings is None else settings(config)
     compute = choose_compute(options.device, options.precision)
     inputs = _read_inputs(job, options.holdout)
     with work_on(job, options, config, compute) as work:
@@ -321,14 +322,9 @@ def _domains_of(job: AdaptJob, inputs: _Inputs, masks: _Masks, config: AdaptConf
     return Domains(source, target, known)
 
 
-def _save_pictures(path: Path, renderer: nn.Module, domains: Domains, bench: Workbench) -> None:
+def _save_pictures(path: Path, renderer: PairRenderer, domains: Domains, bench: Workbench) -> None:
     """Keep a sheet of renderings in the run folder, for the eye."""
     if path.exists():
         return
     pair = draw_pairs(domains, PairPlan(SHEET_COLUMNS, bench.seed, "pictures"), 0, bench.compute.device).pair
     save_sheet(path, rendering_sheet(pair, render(renderer.eval(), pair, bench.compute)))
-
-
-def _dual(job: AdaptJob, config: AdaptConfig) -> bool:
-    """Tell whether the generator sees the target: `crgan_single` switches that off."""
-    return job.renderer != "crgan_single" and config.generator.dual_condition

@@ -366,7 +366,7 @@ def _data_of(plan: RowPlan) -> dict[str, Any]:
 def _renders(row: Row) -> bool:
     """Tell whether person masks play a part in a row."""
     return any(
-        training.method == "adapt" and RENDERERS[training.renderer].needs_masks
+        training.method == "adapt" and RENDERERS[training.renderer].kind.needs_masks
         for training in row.training.chain
     )
 

@@ -133,7 +133,7 @@ _GENERATOR = ("generator.", "domain.", "camera.", "stage1_camera.", "stage2.")
 
 def _adapted(name: str, renderer: RendererName, changes: Changes | None = None) -> Training:
     """Return a training that goes through CR-GAN's stages from a shared stage I."""
-    generator = _GENERATOR if RENDERERS[renderer].is_trained else ()
+    generator = _GENERATOR if RENDERERS[renderer].kind.is_trained else ()
     sections = (*_NETWORK, *generator, "stage3.")
     return Training(
         name=name,

@@ -159,7 +159,7 @@ def _adapt_job(plan: RowPlan, training: Training, start: Path | None) -> AdaptJo
         renderer=training.renderer,
         pretrained=start,
     )
-    if not RENDERERS[training.renderer].needs_masks:
+    if not RENDERERS[training.renderer].kind.needs_masks:
         return job
     return replace(job, source_masks=plan.masks_of(source), target_masks=plan.masks_of(target))
 
@@ -169,7 +169,7 @@ def _make_masks(plan: RowPlan, training: Training, session: Session) -> bool:
 
     Masks that were given are taken as they are.
     """
-    needs_masks = training.method == "adapt" and RENDERERS[training.renderer].needs_masks
+    needs_masks = training.method == "adapt" and RENDERERS[training.renderer].kind.needs_masks
     if not needs_masks or plan.job.masks is not None:
         return True
     source, target = plan.row.source, plan.row.target
