@@ -7,7 +7,7 @@ is resolved in docs/methods/crgan.md. Images are [B, 3, H, W] in [-1, 1], masks 
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,9 +25,6 @@ from genreid.models.layers import (
     initialise,
 )
 from genreid.models.strided import StridedConv2d
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 ENCODER_WIDTHS = (2, 4, 8, 8, 8, 8)
 """Channels of the U-Net's levels over the pathways' width 64 (table 8: 128, 256, 512, 512, 512, 512)."""
@@ -71,8 +68,14 @@ class PairRenderer(nn.Module):
     is_trained: ClassVar[bool]
     """Whether stage II trains it, guided by stage I's networks."""
 
-    if TYPE_CHECKING:
-        __call__: Callable[[ConditionPair], Rendering]
+    def __call__(self, pair: ConditionPair) -> Rendering:
+        """Render a batch of pairs.
+
+        Args:
+            pair: Images and masks, [B, ., H, W].
+        """
+        rendering: Rendering = super().__call__(pair)
+        return rendering
 
 
 def compose(source: Tensor, residual: Tensor, context_mask: Tensor) -> Rendering:

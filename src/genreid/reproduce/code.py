@@ -12,8 +12,8 @@ from pathlib import Path
 from genreid.data.whole_file import write_whole
 from genreid.evaluation.provenance import source_commit
 from genreid.reproduce.code_fingerprint import code_fingerprint
-from genreid.reproduce.published import FORMATS, PaperName
-from genreid.reproduce.rows import Training
+from genreid.reproduce.paper import Training
+from genreid.reproduce.published import FORMATS
 from genreid.training.methods import METHOD_OF_PAPER, METHODS, module_of
 from genreid.training.run_folder import has_begun
 
@@ -47,7 +47,7 @@ _UNKNOWN: Mapping[str, str | None] = {"code": None, "commit": None, "device": No
 
 
 @cache
-def evaluation_code(paper: PaperName, source: Path | None = None) -> str:
+def evaluation_code(paper: str, source: Path | None = None) -> str:
     """Return the fingerprint of the code that ranks a paper's rows; read once in a process.
 
     Args:

@@ -66,13 +66,14 @@ def test_pictures_that_are_no_list_of_pictures(source: list[object], message: st
 def test_people_are_found_only_for_a_renderer_that_needs_masks(
     network: PairRenderer, loaded: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls: list[int] = []
+    calls: list[str] = []
 
-    class Parser:
-        def parse(self, crops: list[object]) -> list[object]:
-            return [SimpleNamespace(binary=lambda: np.ones(SIZE, np.uint8)) for _ in crops]
+    def parser() -> SimpleNamespace:
+        calls.append("loaded")
+        mask = SimpleNamespace(binary=lambda: np.ones(SIZE, np.uint8))
+        return SimpleNamespace(parse=lambda crops: [mask] * len(crops))
 
-    monkeypatch.setattr("genreid.generation.renderer.load_blazepose", lambda: calls.append(1) or Parser())
+    monkeypatch.setattr("genreid.generation.renderer.load_blazepose", parser)
     made = Renderer(network, SIZE, RENDERER.compute)([GREY], [GREY])
     assert made.images.shape == (1, 3, *SIZE)
     assert len(calls) == loaded
