@@ -255,7 +255,8 @@ def _other_words(plan: RowPlan) -> list[str]:
     precision = choose_compute(plan.options.device, plan.options.precision).name
     if precision != "fp32":
         words.append(f"Arithmetic: {precision}; the paper says nothing of it, so float32.")
-    words += PAPERS[plan.row.paper].words(plan)
+    more = PAPERS[plan.row.paper].words
+    words += [] if more is None else more(plan)
     if plan.row.statistics_of is not None:
         words.append(
             f"Batch-norm statistics of {plan.row.statistics_of}'s training images; the paper's: stored."

@@ -117,14 +117,20 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """What a row of one name is on any data; `averaged`: batch-norm statistics of the images at hand."""
+    """What a row of one name is on any data."""
 
     what: str
+    """What it is, in a line."""
     training: Training
+    """The run that is evaluated."""
     controls: tuple[str, ...] = ()
+    """Variants that it is set against, on the same data."""
     pooling: Pooling = "average"
+    """As in `FeatureOptions`."""
     averaged: bool = False
+    """Whether batch-norm statistics are those of the images at hand."""
     half: Half | None = None
+    """DG-Net: half of the embedding that is ranked; None: all of it."""
 
     def row(self, name: str, on: "Data", figures: tuple[float, float] | None = None) -> Row:
         """Return the row of this variant on some data.
@@ -183,11 +189,6 @@ class Request(NamedTuple):
     config: Any
 
 
-def no_words(_plan: "RowPlan") -> list[str]:
-    """Say nothing."""
-    return []
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paper:
     """A paper whose rows can be made."""
@@ -200,5 +201,5 @@ class Paper:
     """What a run of a row is: given that, and the folder of the run that it takes a network from, if any."""
     backbone: Callable[[Any, Training], BackboneConfig]
     """The backbone whose first weights a run begins with, of all settings."""
-    words: Callable[["RowPlan"], list[str]] = no_words
-    """In what a row differs from the paper beside its settings; what holds for all rows need not be said."""
+    words: Callable[["RowPlan"], list[str]] | None = None
+    """In what a row differs from the paper beside its settings; what holds for rows of any paper is said."""

@@ -138,6 +138,10 @@ def test_a_rows_changes_are_settings_of_every_recipe(row: Row) -> None:
         assert any(name.startswith(row.sections) for name in settings)
 
 
+def test_a_row_has_no_recipe_that_is_another_with_a_renderer() -> None:
+    assert set(ROWS["crgan/market1501-dukemtmc/crgan"].recipes) == {"paper", "single_gpu", "compact"}
+
+
 def test_runs_are_shared_by_what_they_depend_on() -> None:
     crgan, taudl = ROWS["crgan/market1501-dukemtmc/crgan_taudl"].training, ROWS["crgan/cuhk03-dukemtmc/taudl"]
     assert [training.name for training in crgan.chain] == ["direct", "crgan", "crgan_taudl"]
