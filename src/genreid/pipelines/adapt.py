@@ -40,6 +40,7 @@ from genreid.training.identity_stage import identity_stage
 from genreid.training.loop import Outcome, run_stage
 from genreid.training.methods import METHODS, load
 from genreid.training.precision import choose_compute
+from genreid.training.run import Run
 from genreid.training.run_folder import read_config, read_job
 from genreid.training.run_options import RunOptions
 from genreid.training.work import Work, work_on
@@ -195,9 +196,9 @@ def job_of_run(run: Path) -> RecordedRun:
         raise ValueError(msg)
     # a run of an older version lacks newer settings: it was made with what are their defaults today
     given = {item.name: record.get(item.name, item.default) for item in fields(AdaptJob)}
-    job = config_from_dict(AdaptJob, {**given, "out": str(run)}, source=str(run / "job.json"))
+    job = config_from_dict(AdaptJob, {**given, "out": str(run)}, source=str(Run(run).job))
     settings = merge_mappings(config_to_dict(AdaptConfig()), read_config(run))
-    config = config_from_dict(AdaptConfig, settings, source=str(run / "config.yaml"))
+    config = config_from_dict(AdaptConfig, settings, source=str(Run(run).config))
     return RecordedRun(job, config, int(record.get("holdout", 0)))
 
 
@@ -237,7 +238,7 @@ def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, work: Work) -> bool:
         if not run_stage(rendering, *work):
             return False
         renderer = rendering.network(AVERAGE if bench.config.stage2.average else "generator", Generator)
-        _save_pictures(job.out / "images" / "renderings.png", renderer, domains, bench)
+        _save_pictures(Run(job.out).images / "renderings.png", renderer, domains, bench)
 
     # Stage III: D_id learns from renderings made on the fly.
     if not run_stage(finetuning_stage(bench, domains, reid, renderer), *work):

@@ -23,6 +23,7 @@ from genreid.training.earlier_run import start_backbone_from
 from genreid.training.image_config import ImageConfig
 from genreid.training.loop import Stage, run_stage
 from genreid.training.precision import Compute, choose_compute
+from genreid.training.run import Run
 from genreid.training.run_options import RunOptions
 from genreid.training.work import Job, Work, work_on
 
@@ -193,7 +194,7 @@ def run_on_target(stage: Stage[Any], at: TargetWork, *, own_statistics: bool) ->
     Returns:
         True if the stage is finished, False if the session has to stop before.
     """
-    if load_newest(at.work.session.run / "checkpoints" / stage.name) is None:
+    if load_newest(Run(at.work.session.run).stage(stage.name)) is None:
         network, images = stage.network("identity", NeckNetwork), at.own.images
         if at.start is not None:
             at.start(network.backbone)

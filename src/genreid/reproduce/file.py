@@ -36,6 +36,7 @@ from genreid.reproduce.ranking import Measured
 from genreid.reproduce.rows import PAPERS, ROWS
 from genreid.training.config_file import ConfigT, config_to_dict
 from genreid.training.precision import choose_compute
+from genreid.training.run import Run
 from genreid.training.run_folder import flatten
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def row_content(plan: RowPlan, measured: Measured, controls: Mapping[str, Measur
         JSON values.
     """
     row = plan.row
-    trained = [plan.folder_of(training) / "metrics.jsonl" for training in row.training.chain]
+    trained = [Run(plan.folder_of(training)).metrics for training in row.training.chain]
     minutes = sum(read_loss_log(path).seconds for path in trained) / 60
     settings, words = _differences(plan)
     return {

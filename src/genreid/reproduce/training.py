@@ -18,6 +18,7 @@ from genreid.reproduce.rows import PAPERS
 from genreid.training.checkpoint import DamagedCheckpointError, checkpoint_folders, verified_state
 from genreid.training.loop import Outcome, Session
 from genreid.training.methods import METHODS, load
+from genreid.training.run import Run
 from genreid.training.run_options import RunOptions
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ def _expect_the_same_start(run: Path, other: Path, start: Training) -> None:
     there = finished(other, start)
     if there is None:
         return
-    for folder in checkpoint_folders(run / "checkpoints" / there.stage):
+    for folder in checkpoint_folders(Run(run).stage(there.stage)):
         state = _whole(folder)
         if state is not None and state["sha256"]["networks.safetensors"] != there.sha256:
             msg = (
@@ -111,7 +112,7 @@ def finished_stage(run: Path, stages: Sequence[str]) -> Finished | None:
         stages: The first of them that has a checkpoint.
     """
     for stage in stages:
-        for folder in checkpoint_folders(run / "checkpoints" / stage):
+        for folder in checkpoint_folders(Run(run).stage(stage)):
             state = _whole(folder)
             if state is None:
                 continue  # damaged; the one before counts, as in training

@@ -31,6 +31,7 @@ from genreid.training.config_file import (
 )
 from genreid.training.methods import STAGES, stages_that_leave
 from genreid.training.own_files import expect_own_files
+from genreid.training.run import Run
 
 logger = logging.getLogger(__name__)
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -109,7 +110,7 @@ def load_reid_network(run: Path, stage: str | None = None) -> LoadedNetwork:
     expect_own_files(run)
     for name in ("adapted", "pretrained") if stage is None else (stage,):
         for folder in STAGE_FOLDERS[name]:
-            checkpoint = load_newest(run / "checkpoints" / folder)
+            checkpoint = load_newest(Run(run).stage(folder))
             if checkpoint is not None:
                 network = rebuild_reid_network(checkpoint)
                 card = STAGES[folder]
@@ -120,7 +121,7 @@ def load_reid_network(run: Path, stage: str | None = None) -> LoadedNetwork:
     known = [
         name
         for name, folders in STAGE_FOLDERS.items()
-        if any(checkpoint_folders(run / "checkpoints" / folder) for folder in folders)
+        if any(checkpoint_folders(Run(run).stage(folder)) for folder in folders)
     ]
     remedy = "make one with `genreid train baseline` or `genreid adapt`"
     if has_dgnet(run):
@@ -157,7 +158,7 @@ def has_dgnet(run: Path) -> bool:
     Args:
         run: The run folder; it need not exist.
     """
-    return bool(checkpoint_folders(run / "checkpoints" / "dgnet"))
+    return bool(checkpoint_folders(Run(run).stage("dgnet")))
 
 
 def load_dgnet(run: Path) -> LoadedDgnet:
@@ -170,7 +171,7 @@ def load_dgnet(run: Path) -> LoadedDgnet:
         ValueError: If the run holds none; says what to type.
     """
     expect_own_files(run)
-    checkpoint = load_newest(run / "checkpoints" / "dgnet")
+    checkpoint = load_newest(Run(run).stage("dgnet"))
     if checkpoint is None:
         raise _no_dgnet(run)
     warn_unless_finished(checkpoint)
@@ -197,7 +198,7 @@ def load_appearance(run: Path) -> LoadedAppearance:
     """
     expect_own_files(run)
     for stage in stages_that_leave("appearance"):
-        checkpoint = load_newest(run / "checkpoints" / stage)
+        checkpoint = load_newest(Run(run).stage(stage))
         if checkpoint is not None:
             warn_unless_finished(checkpoint)
             network = _rebuild_appearance(checkpoint)

@@ -8,6 +8,7 @@ from genreid.models.crgan import Generator, GeneratorConfig, PairRenderer
 from genreid.training.adapt_config import AdaptConfig
 from genreid.training.checkpoint import load_newest
 from genreid.training.crgan_stages import AVERAGE, RENDERERS, make_renderer
+from genreid.training.run import Run
 from genreid.training.run_folder import read_config, read_job
 from genreid.training.trained_networks import config_of, kind_of, ready, size_of, warn_unless_finished
 
@@ -41,9 +42,9 @@ def load_renderer(run: Path) -> LoadedRenderer:
         msg = f"{run / 'job.json'}: renderer must be one of {', '.join(RENDERERS)}, got {name!r}"
         raise ValueError(msg)
     if not RENDERERS[name].kind.is_trained:
-        config = config_of(AdaptConfig(), read_config(run), source=str(run / "config.yaml"))
+        config = config_of(AdaptConfig(), read_config(run), source=str(Run(run).config))
         return LoadedRenderer(make_renderer(name, config), config.image.size, config.image.kind)
-    checkpoint = load_newest(run / "checkpoints" / "rendering")
+    checkpoint = load_newest(Run(run).stage("rendering"))
     if checkpoint is None:
         msg = f"{run} holds no generator yet; stage II of `genreid adapt --out {run}` makes it"
         raise ValueError(msg)
