@@ -82,7 +82,7 @@ def measure(config: AdaptConfig, repeats: int) -> tuple[dict[str, list[float]], 
     renderer = make_renderer("crgan", config)
     stage = finetuning_stage(Workbench(config, 0, compute), domains, network, renderer)
     given = config.stage3
-    setup = IdentitySetup(twin, make_sgd(twin, given.sgd), given, compute)  # type: ignore[arg-type]
+    setup = IdentitySetup(twin, make_sgd(twin, given.sgd), given, compute)
     plan = PairPlan(given.batch, 0, "finetuning", given.crop_padding, given.crop_fill)
     seconds: dict[str, list[float]] = {"rendering": [], "training": [], "step": []}
     gap = 0.0

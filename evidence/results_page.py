@@ -9,7 +9,8 @@ from statistics import fmean
 from typing import Any
 
 from genreid.reproduce.file import RowFile, read_results, read_rows
-from genreid.reproduce.rows import ROWS, Row
+from genreid.reproduce.paper import Row
+from genreid.reproduce.rows import ROWS
 from genreid.reproduce.state import rests_on_a_trial, stale_reason, trained_on
 
 ROOT = Path(__file__).parents[1]

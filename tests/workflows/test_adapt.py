@@ -268,7 +268,7 @@ def test_every_renderer_takes_stage_one_over(world: World, whole: Path, renderer
     for file in ("networks.safetensors", "optimizers.safetensors"):
         copied = (newest(run, "identity") / file).read_bytes()
         assert copied == (newest(whole, "identity") / file).read_bytes()
-    assert type(load_renderer(run).network) is RENDERERS[renderer]
+    assert type(load_renderer(run).network) is RENDERERS[renderer].kind
     assert load_reid_network(run).stage == "adapted"
 
 

@@ -9,12 +9,14 @@ import os
 import sys
 from collections.abc import Sequence
 
+from genreid.training.methods import METHODS
+
 VERBS = {
     "demo": "both methods on drawn people in some minutes, with a table and a report",
     "data": "check a data set: counts, cameras, what is unreadable or misnamed",
     "mask": "make person masks for every image of a folder",
     "train": "train a network on the images of one data set",
-    "adapt": "adapt a network from a labelled source to an unlabelled target (CR-GAN)",
+    **{name: method.purpose for name, method in METHODS.items() if method.command == name},
     "generate": "make pictures with a trained network",
     "extract": "turn the images of a data set into embeddings",
     "evaluate": "rank a gallery for every query: CMC, mAP, mINP",

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from genreid.cli.arguments import Arguments
 from genreid.cli.main import EXIT_INTERRUPTED
+from genreid.training.methods import METHOD_OF_PAPER, load
 
 if TYPE_CHECKING:
-    from genreid.reproduce.rows import Row
+    from genreid.reproduce.paper import Row
     from genreid.reproduce.state import Measurement
 
 COLUMNS = {"rank1": "rank-1", "mAP_trapezoid": "mAP trapezoid", "mAP": "mAP"}
@@ -75,16 +76,13 @@ def _reproduce(name: str, argv: Sequence[str]) -> int:
     from genreid.reproduce.file import RowFile  # noqa: PLC0415
     from genreid.reproduce.make import reproduce  # noqa: PLC0415
     from genreid.reproduce.plan import ReproduceJob, plan_row  # noqa: PLC0415
-    from genreid.reproduce.rows import recipes_of  # noqa: PLC0415
     from genreid.reproduce.state import stale_reason  # noqa: PLC0415
-    from genreid.training.adapt_config import AdaptConfig  # noqa: PLC0415
-    from genreid.training.dgnet_config import DgnetConfig  # noqa: PLC0415
     from genreid.training.loop import Outcome  # noqa: PLC0415
 
-    config_type: type[Any] = AdaptConfig if row.paper == "crgan" else DgnetConfig
+    config_type: type[Any] = load(METHOD_OF_PAPER[row.paper].config)
     prog = f"genreid reproduce {row.name}"
     arguments = parse_training(
-        config_type, recipes_of(row), argv, job_type=ReproduceJob, prog=prog, default_recipe="paper"
+        config_type, row.recipes, argv, job_type=ReproduceJob, prog=prog, default_recipe="paper"
     )
     plan = plan_row(row, arguments.job, arguments.run, arguments.config)
     made = reproduce(plan)

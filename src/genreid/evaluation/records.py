@@ -19,13 +19,14 @@ from genreid.evaluation.ranked_lists import RankedList, ranked_lists
 from genreid.evaluation.ranking import Ranking
 from genreid.features.feature_set import FeatureSet
 from genreid.training.config_file import config_from_dict, config_to_dict
+from genreid.training.methods import METHODS
 
 FOLDER = "evaluations"
 """Folder of a run where its evaluations lie."""
 LARGEST_FILE = 20_000_000
 """Bytes; a larger file is no record."""
 _FINE_WEIGHT = "0.5"
-_FOURTH_STAGES = {"cluster", "taudl"}
+_LATER_STAGES = {stage.name for method in METHODS.values() if method.then for stage in method.stages}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 
@@ -183,7 +184,7 @@ def evaluation_name(data: EvaluatedImages, features: Mapping[str, str]) -> str:
     """
     words = [data_name(data), *(f"{name}{value}" for name, value in data.options.items())]
     words.append(features.get("stage", ""))
-    if features.get("training") in _FOURTH_STAGES:  # beside the figures of the same run before it
+    if features.get("training") in _LATER_STAGES:  # beside the figures of the same run before it
         words.append(features["training"])
     if features.get("pooling", "average") != "average":
         words.append(features["pooling"] + features.get("parts", ""))

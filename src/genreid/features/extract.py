@@ -27,9 +27,9 @@ from genreid.features.bn_statistics import BnEstimation, BnImages, reestimate_fr
 from genreid.features.feature_set import FeatureSet
 from genreid.features.networks import ReadyNetwork, TrainedNetwork, expect_fitting, make_ready
 from genreid.features.options import Device, FeatureOptions, Stage
+from genreid.training.methods import STAGES
 from genreid.training.precision import Compute, choose_compute
 from genreid.training.trained_networks import (
-    TAUDL_USES,
     LoadedAppearance,
     LoadedNetwork,
     has_dgnet,
@@ -82,7 +82,8 @@ class Extractor:
         origin = {"run": run.name, "stage": loaded.stage, "step": str(loaded.step)}
         if isinstance(loaded, LoadedNetwork):
             origin["training"] = loaded.training
-            origin |= {"uses": TAUDL_USES} if loaded.training == "taudl" else {}
+            uses = STAGES[loaded.training].uses
+            origin |= {"uses": uses} if uses else {}
         return replace(cls.of_network(network, loaded.size, options, origin), kind=loaded.kind)
 
     @classmethod

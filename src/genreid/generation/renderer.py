@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from genreid.data.augment import to_float
 from genreid.data.decode import Kind, resized
@@ -17,7 +17,7 @@ from genreid.data.pictures import Picture, check_list, read_pixels
 from genreid.generation.renderings import to_uint8
 from genreid.masks.blazepose import load_blazepose
 from genreid.masks.parser import Crop, PersonParser
-from genreid.models.crgan import ConditionPair, Rendering
+from genreid.models.crgan import ConditionPair, PairRenderer
 from genreid.training.precision import Compute, DeviceName, choose_compute
 from genreid.training.trained_renderer import load_renderer
 
@@ -44,14 +44,14 @@ class Renderer:
         images = renderer(["anna.jpg", "berta.jpg"], ["street.jpg", "hall.jpg"]).images  # uint8 [2, 3, H, W]
 
     Attributes:
-        network: Takes a `ConditionPair`, gives a `Rendering`.
+        network: Renders a pair of batches.
         size: Height and width of the renderings.
         compute: Device and arithmetic.
-        parser: Finds people where no mask is given; None: loaded when it is first needed.
+        parser: Finds people where the renderer needs a mask and none is given; None: loaded at need.
         kind: How pictures are resized.
     """
 
-    network: nn.Module
+    network: PairRenderer
     size: tuple[int, int]
     compute: Compute
     parser: PersonParser | None = None
@@ -129,7 +129,7 @@ class Renderer:
             self._masks(contexts, given[1]),
         )
         with torch.inference_mode(), self.compute.autocast():
-            rendering: Rendering = self.network(pair)
+            rendering = self.network(pair)
         images = to_uint8(rendering.image).cpu().contiguous().numpy()
         return RenderedImages(images, rendering.context_mask.float().cpu().contiguous().numpy())
 
@@ -142,7 +142,7 @@ class Renderer:
 
     def _masks(self, pictures: Sequence[NDArray[np.uint8]], given: NDArray[np.uint8] | None) -> Tensor:
         """Return the given masks, or masks of pictures, as [N, 1, H, W] of 0/1 on the device."""
-        if given is None and not getattr(self.network, "needs_masks", True):
+        if given is None and not self.network.needs_masks:
             return torch.zeros(len(pictures), 1, *self.size, device=self.compute.device)
         if given is None:
             parser = self.parser or load_blazepose()

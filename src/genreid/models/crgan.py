@@ -60,6 +60,24 @@ class Rendering(NamedTuple):
     context_mask: Tensor
 
 
+class PairRenderer(nn.Module):
+    """What makes stage III's images: it is called with a pair, and says as a class what it needs."""
+
+    needs_masks: ClassVar[bool]
+    """Whether it looks at person masks; if not, those of a pair may be empty."""
+    is_trained: ClassVar[bool]
+    """Whether stage II trains it, guided by stage I's networks."""
+
+    def __call__(self, pair: ConditionPair) -> Rendering:
+        """Render a batch of pairs.
+
+        Args:
+            pair: Images and masks, [B, ., H, W].
+        """
+        rendering: Rendering = super().__call__(pair)
+        return rendering
+
+
 def compose(source: Tensor, residual: Tensor, context_mask: Tensor) -> Rendering:
     """Blend the residual map into the source image (equation 3).
 
@@ -123,7 +141,7 @@ def encoder_levels(height: int, width: int) -> int:
     return levels
 
 
-class Generator(nn.Module):
+class Generator(PairRenderer):
     """G: source person + target instance -> the person in the target's context (table 8, equations 2, 3).
 
     Args:

@@ -1,19 +1,17 @@
 """Renderers without a network: what stands in for CR-GAN's generator in stage III, as a control or in haste.
 
-Each is called with a `ConditionPair` and gives a `Rendering`, as the generator does, and says as a class what
-it needs: `needs_masks`, whether it looks at person masks; `is_trained`, whether stage II trains it.
+Each is a `PairRenderer`, as the generator is: called with a `ConditionPair`, it gives a `Rendering`.
 """
 
 from typing import ClassVar
 
 import torch
-from torch import nn
 
 from genreid.models.compositing import composite, move_colours, paint_over
-from genreid.models.crgan import ConditionPair, Rendering, compose
+from genreid.models.crgan import ConditionPair, PairRenderer, Rendering, compose
 
 
-class CutAndPaste(nn.Module):
+class CutAndPaste(PairRenderer):
     """The source person pasted on the target image: the paper's `cut, paste and learn` (spec/cr-gan.md D).
 
     It has the generator's interface, with X_R = X_T and X_C = 1 - M_S.
@@ -39,7 +37,7 @@ class CutAndPaste(nn.Module):
         return compose(pair.source, canvas, 1 - pair.source_mask)
 
 
-class ColourTransfer(nn.Module):
+class ColourTransfer(PairRenderer):
     """The source image in the target image's colours: two moments of each channel, no masks (spec D2)."""
 
     needs_masks: ClassVar[bool] = False
@@ -55,7 +53,7 @@ class ColourTransfer(nn.Module):
         return Rendering(moved, torch.zeros_like(moved), torch.zeros_like(moved[:, :1]))
 
 
-class Composite(nn.Module):
+class Composite(PairRenderer):
     """The source person in the target's colours, on the target image, whose own person is painted over.
 
     X_R is the painted background and X_C = 1 - M_S (spec D2).
@@ -76,7 +74,7 @@ class Composite(nn.Module):
         return Rendering(image, background, 1 - pair.source_mask)
 
 
-class Untouched(nn.Module):
+class Untouched(PairRenderer):
     """Gives the source image back: the control that trains on with real source images."""
 
     needs_masks: ClassVar[bool] = False

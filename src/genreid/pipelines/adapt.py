@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from torch import nn
 
@@ -17,13 +17,10 @@ from genreid.generation.renderings import rendering_sheet, save_sheet
 from genreid.masks.blazepose import load_blazepose
 from genreid.masks.make import make_masks
 from genreid.models.backbone import ReidNetwork
-from genreid.models.crgan import CameraDiscriminator, Generator
-from genreid.pipelines.target_images import OwnImages, pids_of
-from genreid.pipelines.train_cluster import run_cluster
-from genreid.pipelines.train_taudl import run_taudl
+from genreid.models.crgan import CameraDiscriminator, Generator, PairRenderer
+from genreid.pipelines.target_images import Following, OwnImages, TargetWork, pids_of
 from genreid.recipes.crgan import RENDERER_OF_RECIPE
 from genreid.training.adapt_config import AdaptConfig, RendererName
-from genreid.training.cluster_stage import ClusterBench
 from genreid.training.config_file import config_from_dict, config_to_dict, merge_mappings
 from genreid.training.crgan_stages import (
     AVERAGE,
@@ -41,15 +38,19 @@ from genreid.training.crgan_stages import (
 from genreid.training.earlier_run import take_over_if_it_fits, take_over_stage
 from genreid.training.identity_stage import identity_stage
 from genreid.training.loop import Outcome, run_stage
+from genreid.training.methods import METHODS, load
 from genreid.training.precision import choose_compute
+from genreid.training.run import Run
 from genreid.training.run_folder import read_config, read_job
 from genreid.training.run_options import RunOptions
-from genreid.training.taudl_stage import TaudlBench, expect_tracklets
 from genreid.training.work import Work, work_on
 
 logger = logging.getLogger(__name__)
 
-ThenName = Literal["none", "cluster", "taudl"]
+if TYPE_CHECKING:
+    ThenName = str
+else:
+    ThenName = Literal[("none", *(name for name, method in METHODS.items() if method.then))]
 """What follows the paper's three stages."""
 SHEET_COLUMNS = 12
 """Pairs in the picture of a run's renderings."""
@@ -104,12 +105,12 @@ class AdaptJob:
     @property
     def needs_masks(self) -> bool:
         """Whether its renderer looks at person masks."""
-        return RENDERERS[self.renderer_name].needs_masks
+        return RENDERERS[self.renderer_name].kind.needs_masks
 
     @property
     def trains_renderer(self) -> bool:
         """Whether its renderer is trained, in stage II."""
-        return RENDERERS[self.renderer_name].is_trained
+        return RENDERERS[self.renderer_name].kind.is_trained
 
     def __post_init__(self) -> None:
         """Refuse what would do nothing."""
@@ -156,7 +157,8 @@ def adapt(job: AdaptJob, options: RunOptions, config: AdaptConfig) -> Outcome:
         ValueError: If the folders, masks or settings do not fit together.
     """
     job = replace(job, renderer=job.renderer or RENDERER_OF_RECIPE.get(options.recipe, "crgan"))
-    config = replace(config, generator=replace(config.generator, dual_condition=_dual(job, config)))
+    settings = RENDERERS[job.renderer_name].settings
+    config = config if settings is None else settings(config)
     compute = choose_compute(options.device, options.precision)
     inputs = _read_inputs(job, options.holdout)
     with work_on(job, options, config, compute) as work:
@@ -194,9 +196,9 @@ def job_of_run(run: Path) -> RecordedRun:
         raise ValueError(msg)
     # a run of an older version lacks newer settings: it was made with what are their defaults today
     given = {item.name: record.get(item.name, item.default) for item in fields(AdaptJob)}
-    job = config_from_dict(AdaptJob, {**given, "out": str(run)}, source=str(run / "job.json"))
+    job = config_from_dict(AdaptJob, {**given, "out": str(run)}, source=str(Run(run).job))
     settings = merge_mappings(config_to_dict(AdaptConfig()), read_config(run))
-    config = config_from_dict(AdaptConfig, settings, source=str(run / "config.yaml"))
+    config = config_from_dict(AdaptConfig, settings, source=str(Run(run).config))
     return RecordedRun(job, config, int(record.get("holdout", 0)))
 
 
@@ -210,8 +212,9 @@ def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, work: Work) -> bool:
     domains.source.to_device(bench.compute.device)
     domains.target.to_device(bench.compute.device)
     own = _own_images(inputs, domains)
-    if job.then == "taudl":  # hours before it begins
-        expect_tracklets(own.images, own.pids, bench.config.taudl)
+    following = _following(job.then)
+    if following is not None and following.expect is not None:  # hours before it begins
+        following.expect(own, getattr(bench.config, job.then))
 
     # Stage I: D_id learns the source people, D_cam the target's cameras.
     identity = identity_stage(bench.config.baseline, domains.source, bench.seed, bench.compute)
@@ -235,31 +238,27 @@ def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, work: Work) -> bool:
         if not run_stage(rendering, *work):
             return False
         renderer = rendering.network(AVERAGE if bench.config.stage2.average else "generator", Generator)
-        _save_pictures(job.out / "images" / "renderings.png", renderer, domains, bench)
+        _save_pictures(Run(job.out).images / "renderings.png", renderer, domains, bench)
 
     # Stage III: D_id learns from renderings made on the fly.
     if not run_stage(finetuning_stage(bench, domains, reid, renderer), *work):
         return False
 
     # And then, if asked for: the network goes on with the target's own images.
-    return job.then == "none" or _go_on(job, own, bench, reid, work)
+    backbone = replace(bench.config.backbone, weights="none", dropout=0.0, bottleneck=0)
+    at = TargetWork(own, backbone, partial(_copy_backbone, reid), bench.compute, work, job.diagnose)
+    return following is None or following.run(at, getattr(bench.config, job.then))
+
+
+def _following(name: ThenName) -> Following | None:
+    """Return what follows the paper's three stages; None: nothing."""
+    following: Following | None = None if name == "none" else load(METHODS[name].then)
+    return following
 
 
 def _copy_backbone(trained: ReidNetwork, fresh: nn.Module) -> None:
     """Give a fresh backbone the weights of a trained network's."""
     fresh.load_state_dict(trained.backbone.state_dict())
-
-
-def _go_on(job: AdaptJob, own: OwnImages, bench: Workbench, reid: ReidNetwork, work: Work) -> bool:
-    """Run what follows the paper's three stages, from the network that they have made."""
-    config, compute, start = bench.config, bench.compute, partial(_copy_backbone, reid)
-    backbone = replace(config.backbone, weights="none", dropout=0.0, bottleneck=0)
-    if job.then == "cluster":
-        pids = own.pids if job.diagnose else None
-        clusters = ClusterBench(backbone, config.cluster, own.images, pids, bench.seed, compute)
-        return run_cluster(clusters, start, work)
-    people = TaudlBench(backbone, config.taudl, own.images, own.pids, bench.seed, compute)
-    return run_taudl(people, start, work)
 
 
 def _own_images(inputs: _Inputs, domains: Domains) -> OwnImages:
@@ -324,14 +323,9 @@ def _domains_of(job: AdaptJob, inputs: _Inputs, masks: _Masks, config: AdaptConf
     return Domains(source, target, known)
 
 
-def _save_pictures(path: Path, renderer: nn.Module, domains: Domains, bench: Workbench) -> None:
+def _save_pictures(path: Path, renderer: PairRenderer, domains: Domains, bench: Workbench) -> None:
     """Keep a sheet of renderings in the run folder, for the eye."""
     if path.exists():
         return
     pair = draw_pairs(domains, PairPlan(SHEET_COLUMNS, bench.seed, "pictures"), 0, bench.compute.device).pair
     save_sheet(path, rendering_sheet(pair, render(renderer.eval(), pair, bench.compute)))
-
-
-def _dual(job: AdaptJob, config: AdaptConfig) -> bool:
-    """Tell whether the generator sees the target: `crgan_single` switches that off."""
-    return job.renderer != "crgan_single" and config.generator.dual_condition

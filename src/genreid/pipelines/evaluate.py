@@ -15,6 +15,7 @@ from genreid.features.extract import Extractor
 from genreid.features.halves import halves_in
 from genreid.features.options import FeatureOptions
 from genreid.pipelines.two_sides import WHOLE, TwoSides
+from genreid.training.run import Run
 from genreid.training.run_folder import read_job
 
 logger = logging.getLogger(__name__)
@@ -119,7 +120,7 @@ def _are_known(job: EvaluateJob, kept_out: int, split: str) -> bool:
 
 def _with_earlier(run: Path, depth: int = 9) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     """Yield what a run remembers, and the runs that it was started from; those that are gone are left out."""
-    if depth == 0 or not (run / "job.json").is_file():
+    if depth == 0 or not Run(run).job.is_file():
         return
     try:
         record = read_job(run)

@@ -12,6 +12,7 @@ from genreid.generation.swap_sheets import Code, Course, RealImages, grid_sheet,
 from genreid.generation.swapping import Swapper
 from genreid.pipelines.people_of_run import draw_people, people_of_run
 from genreid.training.precision import DeviceName
+from genreid.training.run import Run
 
 CODES: tuple[Code, Code] = ("appearance", "structure")
 GRID_COUNT, ROW_COUNT = 8, 5
@@ -136,4 +137,4 @@ def _part(people: RealImages, first: int, count: int) -> RealImages:
 
 def _default_path(run: Path, name: str, seed: int | None) -> Path:
     """Return where a picture goes if nobody says so; `seed` is None where nothing was drawn."""
-    return run / "images" / (f"{name}.png" if seed is None else f"{name}-seed{seed}.png")
+    return Run(run).images / (f"{name}.png" if seed is None else f"{name}-seed{seed}.png")

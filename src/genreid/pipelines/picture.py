@@ -8,6 +8,7 @@ from genreid.generation.renderings import check_sheet_path, rendering_sheet, sav
 from genreid.pipelines.adapt import job_of_run, open_domains
 from genreid.training.crgan_stages import PairPlan, draw_pairs, render
 from genreid.training.precision import DeviceName, choose_compute
+from genreid.training.run import Run
 from genreid.training.trained_renderer import load_renderer
 
 logger = logging.getLogger(__name__)
@@ -61,6 +62,6 @@ def picture_renderings(run: Path, options: SheetOptions) -> Path:
     domains = open_domains(recorded)
     network = compute.place(renderer.network).eval()
     pair = draw_pairs(domains, PairPlan(options.count, options.seed, "pictures"), 0, compute.device).pair
-    path = options.out or run / "images" / f"renderings-seed{options.seed}.png"
+    path = options.out or Run(run).images / f"renderings-seed{options.seed}.png"
     save_sheet(path, rendering_sheet(pair, render(network, pair, compute)))
     return path

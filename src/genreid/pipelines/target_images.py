@@ -1,11 +1,11 @@
-"""What Cluster Contrast and TAUDL share: a target's own images, and how a stage on them begins."""
+"""What methods that learn from a target's own images share: those images, and how a stage on them begins."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -19,15 +19,12 @@ from genreid.features.options import Stage as NetworkStage
 from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import NeckNetwork
 from genreid.training.checkpoint import load_newest
-from genreid.training.cluster_config import ClusterConfig
-from genreid.training.cluster_stage import ClusterBench
 from genreid.training.earlier_run import start_backbone_from
 from genreid.training.image_config import ImageConfig
-from genreid.training.loop import Stage
+from genreid.training.loop import Stage, run_stage
 from genreid.training.precision import Compute, choose_compute
+from genreid.training.run import Run
 from genreid.training.run_options import RunOptions
-from genreid.training.taudl_config import TaudlConfig
-from genreid.training.taudl_stage import TaudlBench
 from genreid.training.work import Job, Work, work_on
 
 Start = Callable[[nn.Module], object]
@@ -35,7 +32,7 @@ Start = Callable[[nn.Module], object]
 
 
 class TargetJob(Job, Protocol):
-    """What `genreid train cluster` and `genreid train taudl` are both asked for."""
+    """What such a command is asked for."""
 
     @property
     def data(self) -> Path:
@@ -56,6 +53,20 @@ class TargetJob(Job, Protocol):
     @property
     def init_stage(self) -> NetworkStage | None:
         """Which of its networks."""
+
+
+class TargetConfig(Protocol):
+    """Settings of such a command: a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def image(self) -> ImageConfig:
+        """Image size."""
+
+    @property
+    def backbone(self) -> BackboneConfig:
+        """Backbone, and its weights."""
 
 
 class OwnImages(NamedTuple):
@@ -79,6 +90,7 @@ class TargetWork(NamedTuple):
         start: What gives the backbone its first weights; None: it has them.
         compute: Device and arithmetic.
         work: Session and log.
+        diagnose: Whether it may be said how well what was found fits the people.
     """
 
     own: OwnImages
@@ -86,12 +98,28 @@ class TargetWork(NamedTuple):
     start: Start | None
     compute: Compute
     work: Work
+    diagnose: bool = False
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+        return self.work.session.seed
+
+
+class Following(NamedTuple):
+    """A stage that may go on with an adapted network (`genreid adapt --then`).
+
+    Attributes:
+        run: Takes all that it begins with, and its settings; returns whether it is finished.
+        expect: Refuses images that cannot serve, hours before it begins; None: all can.
+    """
+
+    run: Callable[[TargetWork, Any], bool]
+    expect: Callable[[OwnImages, Any], object] | None = None
 
 
 @contextmanager
-def open_target(
-    job: TargetJob, options: RunOptions, config: ClusterConfig | TaudlConfig
-) -> Iterator[TargetWork]:
+def open_target(job: TargetJob, options: RunOptions, config: TargetConfig) -> Iterator[TargetWork]:
     """Open a run that learns from a target's own images.
 
     Args:
@@ -155,21 +183,23 @@ def expect_a_run(init: Path | None, stage: NetworkStage | None) -> None:
         raise ValueError(msg)
 
 
-def begin_stage(stage: Stage[Any], bench: ClusterBench | TaudlBench, start: Start | None, run: Path) -> None:
-    """Give a stage that has no checkpoint yet its first weights and statistics.
+def run_on_target(stage: Stage[Any], at: TargetWork, *, own_statistics: bool) -> bool:
+    """Run a stage from its newest checkpoint, or from its first weights and statistics.
 
     Args:
-        stage: Its network is changed in place.
-        bench: Images, settings, seed, device.
-        start: Gives the backbone its first weights; None: it has them.
-        run: The run folder.
+        stage: Its network `identity` is changed in place.
+        at: Images, start, session, log.
+        own_statistics: Whether batch norms begin with statistics of these images.
+
+    Returns:
+        True if the stage is finished, False if the session has to stop before.
     """
-    if load_newest(run / "checkpoints" / stage.name) is not None:
-        return
-    network = stage.network("identity", NeckNetwork)
-    if start is not None:
-        start(network.backbone)
-    if bench.config.statistics == "target":
-        usable, estimation = bench.images.usable, BnEstimation(seed=bench.seed)
-        drawn = usable[estimation.draw(len(usable))]
-        reestimate_bn_statistics(network, bench.images.bank, drawn, bench.compute, estimation.batch_size)
+    if load_newest(Run(at.work.session.run).stage(stage.name)) is None:
+        network, images = stage.network("identity", NeckNetwork), at.own.images
+        if at.start is not None:
+            at.start(network.backbone)
+        if own_statistics:
+            estimation = BnEstimation(seed=at.seed)
+            drawn = images.usable[estimation.draw(len(images.usable))]
+            reestimate_bn_statistics(network, images.bank, drawn, at.compute, estimation.batch_size)
+    return run_stage(stage, *at.work)

@@ -15,6 +15,7 @@ from genreid.training.earlier_run import start_backbone_from
 from genreid.training.identity_stage import identity_stage
 from genreid.training.loop import Outcome, run_stage
 from genreid.training.precision import choose_compute
+from genreid.training.run import Run
 from genreid.training.run_options import RunOptions
 from genreid.training.work import work_on
 
@@ -64,7 +65,7 @@ def train_baseline(job: BaselineJob, options: RunOptions, config: BaselineConfig
         images = open_image_set(samples, pids, config.image.size, dataset.root, kind=config.image.kind)
         images.to_device(compute.device)
         stage = identity_stage(config, images, options.seed, compute)
-        if job.init is not None and load_newest(job.out / "checkpoints" / stage.name) is None:
+        if job.init is not None and load_newest(Run(job.out).stage(stage.name)) is None:
             start_backbone_from(stage.network("identity", ReidNetwork).backbone, job.init)
         finished = run_stage(stage, *work)
     return work.session.end(finished=finished)

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from genreid.features.options import Stage
-from genreid.pipelines.target_images import Start, begin_stage, expect_a_run, open_target
-from genreid.training.cluster_config import ClusterConfig
+from genreid.pipelines.target_images import Following, TargetWork, expect_a_run, open_target, run_on_target
+from genreid.training.cluster_config import ClusterConfig, ClusterTraining
 from genreid.training.cluster_stage import ClusterBench, cluster_stage
-from genreid.training.loop import Outcome, run_stage
+from genreid.training.loop import Outcome
 from genreid.training.run_options import RunOptions
-from genreid.training.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +54,16 @@ def train_cluster(job: ClusterJob, options: RunOptions, config: ClusterConfig) -
         ValueError: If the folder or the settings do not fit, or a round's clusters tell nothing apart.
     """
     with open_target(job, options, config) as at:
-        pids = at.own.pids if job.diagnose else None
-        bench = ClusterBench(at.backbone, config.cluster, at.own.images, pids, options.seed, at.compute)
-        finished = run_cluster(bench, at.start, at.work)
+        finished = run_cluster(at._replace(diagnose=job.diagnose), config.cluster)
     return at.work.session.end(finished=finished)
 
 
-def run_cluster(bench: ClusterBench, start: Start | None, work: Work) -> bool:
+def run_cluster(at: TargetWork, config: ClusterTraining) -> bool:
     """Run the stage `cluster` from its newest checkpoint, or from its start.
 
     Args:
-        bench: Settings, images, seed, device.
-        start: Gives the backbone its first weights; None: it has them.
-        work: Session, and the log that loss terms go to; rounds go there as `cluster_rounds`.
+        at: Images, backbone, start, session, and the log; rounds go there as `cluster_rounds`.
+        config: Settings.
 
     Returns:
         True if the stage is finished, False if the session has to stop before.
@@ -75,6 +71,11 @@ def run_cluster(bench: ClusterBench, start: Start | None, work: Work) -> bool:
     Raises:
         ValueError: If a round's clusters tell nothing apart.
     """
-    stage = cluster_stage(bench, lambda step, values: work.log.write("cluster_rounds", step, values))
-    begin_stage(stage, bench, start, work.session.run)
-    return run_stage(stage, *work)
+    pids, log = at.own.pids if at.diagnose else None, at.work.log
+    bench = ClusterBench(at.backbone, config, at.own.images, pids, at.seed, at.compute)
+    stage = cluster_stage(bench, lambda step, values: log.write("cluster_rounds", step, values))
+    return run_on_target(stage, at, own_statistics=config.statistics == "target")
+
+
+AFTER_ADAPT = Following(run_cluster)
+"""`genreid adapt --then cluster`."""

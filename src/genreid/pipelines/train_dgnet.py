@@ -17,6 +17,7 @@ from genreid.training.earlier_run import start_backbone_from, take_over_stage
 from genreid.training.identity_stage import identity_stage
 from genreid.training.loop import Outcome, run_stage
 from genreid.training.precision import choose_compute
+from genreid.training.run import Run
 from genreid.training.run_options import RunOptions
 from genreid.training.work import Work, work_on
 
@@ -73,7 +74,7 @@ def train_dgnet(job: DgnetJob, options: RunOptions, config: DgnetConfig) -> Outc
 
 def _save_grid(run: Path, options: RunOptions) -> None:
     """Keep a grid of swapped people in the run folder, for the eye."""
-    path = run / "images" / "grid.png"
+    path = Run(run).images / "grid.png"
     if not path.exists():
         picture_grid(run, SwapSheetOptions(seed=options.seed, out=path, device=options.device))
 
@@ -95,7 +96,7 @@ def _run(job: DgnetJob, bench: DgnetBench, work: Work) -> bool:
         teaching = identity_stage(bench.config.teacher, bench.source, bench.seed, bench.compute)
         if job.teacher_run is not None:
             take_over_stage(job.teacher_run, job.out, teaching, "--teacher-run")
-        elif job.init is not None and load_newest(job.out / "checkpoints" / teaching.name) is None:
+        elif job.init is not None and load_newest(Run(job.out).stage(teaching.name)) is None:
             start_backbone_from(teaching.network("identity", ReidNetwork).backbone, job.init)
         if not run_stage(teaching, *work):
             return False
@@ -103,7 +104,7 @@ def _run(job: DgnetJob, bench: DgnetBench, work: Work) -> bool:
 
     # DG-Net: E_a, E_s, G and D together.
     stage = dgnet_stage(bench)
-    if job.init is not None and load_newest(job.out / "checkpoints" / stage.name) is None:
+    if job.init is not None and load_newest(Run(job.out).stage(stage.name)) is None:
         start_backbone_from(stage.network("appearance", AppearanceEncoder).backbone, job.init)
     if not run_stage(stage, *work):
         return False

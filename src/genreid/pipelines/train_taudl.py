@@ -5,12 +5,18 @@ from pathlib import Path
 from typing import ClassVar
 
 from genreid.features.options import Stage
-from genreid.pipelines.target_images import Start, begin_stage, expect_a_run, open_target
-from genreid.training.loop import Outcome, run_stage
+from genreid.pipelines.target_images import (
+    Following,
+    OwnImages,
+    TargetWork,
+    expect_a_run,
+    open_target,
+    run_on_target,
+)
+from genreid.training.loop import Outcome
 from genreid.training.run_options import RunOptions
-from genreid.training.taudl_config import TaudlConfig
-from genreid.training.taudl_stage import TaudlBench, taudl_stage
-from genreid.training.work import Work
+from genreid.training.taudl_config import TaudlConfig, TaudlTraining
+from genreid.training.taudl_stage import TaudlBench, expect_tracklets, taudl_stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +59,16 @@ def train_taudl(job: TaudlJob, options: RunOptions, config: TaudlConfig) -> Outc
         ValueError: If the folder or the settings do not fit, or cameras or people are not known.
     """
     with open_target(job, options, config) as at:
-        own = at.own
-        bench = TaudlBench(at.backbone, config.taudl, own.images, own.pids, options.seed, at.compute)
-        finished = run_taudl(bench, at.start, at.work)
+        finished = run_taudl(at, config.taudl)
     return at.work.session.end(finished=finished)
 
 
-def run_taudl(bench: TaudlBench, start: Start | None, work: Work) -> bool:
+def run_taudl(at: TargetWork, config: TaudlTraining) -> bool:
     """Run the stage `taudl` from its newest checkpoint, or from its start.
 
     Args:
-        bench: Settings, images, seed, device.
-        start: Gives the backbone its first weights; None: it has them.
-        work: Session, and the log that loss terms go to.
+        at: Images, backbone, start, session, log.
+        config: Settings.
 
     Returns:
         True if the stage is finished, False if the session has to stop before.
@@ -73,6 +76,14 @@ def run_taudl(bench: TaudlBench, start: Start | None, work: Work) -> bool:
     Raises:
         ValueError: If cameras or people are not known.
     """
-    stage = taudl_stage(bench)
-    begin_stage(stage, bench, start, work.session.run)
-    return run_stage(stage, *work)
+    stage = taudl_stage(TaudlBench(at.backbone, config, *at.own, at.seed, at.compute))
+    return run_on_target(stage, at, own_statistics=config.statistics == "target")
+
+
+def _expect_tracklets(own: OwnImages, config: TaudlTraining) -> None:
+    """Refuse images without cameras or people."""
+    expect_tracklets(*own, config)
+
+
+AFTER_ADAPT = Following(run_taudl, _expect_tracklets)
+"""`genreid adapt --then taudl`."""

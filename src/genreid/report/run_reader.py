@@ -12,19 +12,15 @@ from genreid.evaluation.records import FOLDER, EvaluationRecord, read_records
 from genreid.report.loss_log import LossLog, read_loss_log
 from genreid.report.pictures import PICTURE_ENDINGS, is_drawn
 from genreid.training.config_file import read_yaml_mapping
+from genreid.training.methods import METHODS
 from genreid.training.own_files import expect_own_files
+from genreid.training.run import CHECKPOINTS, CONFIG, IMAGES, JOB, METRICS, Run
 
-PARTS = ("job.json", "config.yaml", "metrics.jsonl", "checkpoints", "images", FOLDER)
+PARTS = (JOB, CONFIG, METRICS, CHECKPOINTS, IMAGES, FOLDER)
 """What a run folder may hold; one of these makes a folder a run."""
 _LARGEST_TEXT = 1_000_000
 _FOLDER_KEYS = ("source", "target", "data")
-_METHODS = {
-    "adapt": "CR-GAN: adaptation to an unlabelled target",
-    "train dgnet": "DG-Net: recognition and generation together",
-    "train cluster": "Clustering: learning from unlabelled images",
-    "train taudl": "TAUDL: learning from people who are known within each camera",
-    "train baseline": "Baseline: classification of labelled people",
-}
+_TITLES = {method.command: method.title for method in METHODS.values()}
 _NO_OPTIONS = {"version", "torch", "commit", "command", "recipe", "config_end"}
 
 
@@ -73,13 +69,13 @@ class RunFolder:
     @property
     def method(self) -> str:
         """What trained it, in words."""
-        return _METHODS.get(self._verb, "Training")
+        return _TITLES.get(self._verb, "Training")
 
     @property
     def _verb(self) -> str:
         """The command that made it; empty if the folder does not tell, or tells of none that there is."""
         verb = self.job.get("command")
-        return verb if isinstance(verb, str) and verb in _METHODS else ""
+        return verb if isinstance(verb, str) and verb in _TITLES else ""
 
     @property
     def command(self) -> str:
@@ -142,17 +138,17 @@ def short_labels(paths: Sequence[Path]) -> list[str]:
 def _read_run(path: Path, label: str) -> RunFolder:
     """Read one run folder."""
     problems: list[str] = []
-    log = read_loss_log(path / "metrics.jsonl")
-    config = _read_text(path / "config.yaml", problems)
+    log = read_loss_log(Run(path).metrics)
+    config = _read_text(Run(path).config, problems)
     found = read_records(path)
-    pictures = [item for item in _listed(path / "images") if item.suffix.lower() in PICTURE_ENDINGS]
+    pictures = [item for item in _listed(Run(path).images) if item.suffix.lower() in PICTURE_ENDINGS]
     return RunFolder(
         path=path,
         label=label,
-        job=_read_job(path / "job.json", problems),
+        job=_read_job(Run(path).job, problems),
         config=config,
-        settings=_settings(path / "config.yaml", problems) if config else {},
-        stages=_in_order(_read_stages(path / "checkpoints", problems), tuple(log.stages)),
+        settings=_settings(Run(path).config, problems) if config else {},
+        stages=_in_order(_read_stages(Run(path).checkpoints, problems), tuple(log.stages)),
         log=log,
         pictures=tuple(pictures),
         records=found.records,

@@ -12,16 +12,11 @@ from pathlib import Path
 from genreid.data.whole_file import write_whole
 from genreid.evaluation.provenance import source_commit
 from genreid.reproduce.code_fingerprint import code_fingerprint
-from genreid.reproduce.published import FORMATS, PaperName
-from genreid.reproduce.rows import Training
+from genreid.reproduce.paper import Training
+from genreid.reproduce.published import FORMATS
+from genreid.training.methods import METHOD_OF_PAPER, METHODS, module_of
 from genreid.training.run_folder import has_begun
 
-_PIPELINES = {
-    "baseline": "genreid.pipelines.train_baseline",
-    "adapt": "genreid.pipelines.adapt",
-    "taudl": "genreid.pipelines.train_taudl",
-    "dgnet": "genreid.pipelines.train_dgnet",
-}
 _EVALUATION = (
     "genreid.pipelines.evaluate",
     "genreid.features.extract",
@@ -35,63 +30,31 @@ _READERS = tuple(
 """What reads the data sets of rows; others come and go."""
 _UNUSED = (
     "genreid.data.load",  # it chooses among all readers
+    "genreid.training.methods",  # a card decides no figure
     "genreid.data.progress",  # progress, logs and pictures decide no figure
     "genreid.training.progress",
     "genreid.training.run_log",
     "genreid.generation.renderings",
     "genreid.pipelines.generate_sheets",
-    "genreid.recipes.crgan",  # the settings stand in the file
+    *(module_of(method.recipes) for method in METHODS.values()),  # the settings stand in the file
     "genreid.evaluation.records",
     "genreid.evaluation.reranking",  # rows are not re-ranked
     "genreid.masks.make",  # a fingerprint of the masks themselves stands in the file
     "genreid.masks.blazepose",
 )
 """Modules that are imported on the way and play no part in any row."""
-_METHODS: Mapping[str, tuple[str, ...]] = {
-    "crgan": (
-        "genreid.models.crgan",
-        "genreid.models.renderers",
-        "genreid.pipelines.adapt",
-        "genreid.training.adapt_config",
-        "genreid.training.camera_step",
-        "genreid.training.crgan_stages",
-        "genreid.training.crgan_step",
-    ),
-    "dgnet": (
-        "genreid.models.appearance",
-        "genreid.models.dgnet",
-        "genreid.pipelines.train_dgnet",
-        "genreid.training.dgnet_config",
-        "genreid.training.dgnet_stage",
-        "genreid.training.dgnet_step",
-    ),
-    "cluster": (
-        "genreid.pipelines.target_images",
-        "genreid.pipelines.train_cluster",
-        "genreid.training.cluster_config",
-        "genreid.training.cluster_stage",
-    ),
-    "taudl": (
-        "genreid.pipelines.target_images",
-        "genreid.pipelines.train_taudl",
-        "genreid.training.taudl_config",
-        "genreid.training.taudl_stage",
-    ),
-}
-"""Where each method's own modules begin: they play no part in rows of the others."""
-
 _UNKNOWN: Mapping[str, str | None] = {"code": None, "commit": None, "device": None}
 
 
 @cache
-def evaluation_code(paper: PaperName, source: Path | None = None) -> str:
+def evaluation_code(paper: str, source: Path | None = None) -> str:
     """Return the fingerprint of the code that ranks a paper's rows; read once in a process.
 
     Args:
         paper: Whose rows.
         source: The folder that holds the package; default: this package's own.
     """
-    return code_fingerprint((*_EVALUATION, *_READERS), _without(paper), source)
+    return code_fingerprint((*_EVALUATION, *_READERS), _without(METHOD_OF_PAPER[paper].modules), source)
 
 
 @cache
@@ -102,14 +65,13 @@ def training_code(method: str, source: Path | None = None) -> str:
         method: Of a `Training`.
         source: The folder that holds the package; default: this package's own.
     """
-    own = {"baseline": "", "adapt": "crgan"}.get(method, method)
-    return code_fingerprint((_PIPELINES[method], *_READERS), _without(own), source)
+    card = METHODS[method]
+    return code_fingerprint((module_of(card.train), *_READERS), _without(card.modules), source)
 
 
-def _without(method: str) -> tuple[str, ...]:
-    """Return what plays no part where a method is at work; empty text: none is."""
-    own = _METHODS.get(method, ())
-    others = (name for modules in _METHODS.values() for name in modules if name not in own)
+def _without(own: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what plays no part where a method's own modules are at work."""
+    others = (name for method in METHODS.values() for name in method.modules if name not in own)
     return *_UNUSED, *others
 
 

@@ -29,17 +29,15 @@ from genreid.models.backbone import BackboneConfig
 from genreid.models.pretrained import PACKAGED_WEIGHTS, architecture, load_backbone_weights
 from genreid.report.loss_log import read_loss_log
 from genreid.reproduce.code import evaluation_code, makers_of_run
-from genreid.reproduce.plan import RowPlan, source_split, with_changes
-from genreid.reproduce.published import PAPERS_AP, PUBLISHED_SIZES, TITLES
+from genreid.reproduce.paper import Row
+from genreid.reproduce.plan import RowPlan, with_changes
+from genreid.reproduce.published import PAPERS_AP, PUBLISHED_SIZES
 from genreid.reproduce.ranking import Measured
-from genreid.reproduce.rows import ROWS, Row, recipes_of
-from genreid.training.adapt_config import AdaptConfig
-from genreid.training.config_file import config_to_dict
-from genreid.training.crgan_stages import RENDERERS
-from genreid.training.dgnet_config import DgnetConfig
+from genreid.reproduce.rows import PAPERS, ROWS
+from genreid.training.config_file import ConfigT, config_to_dict
 from genreid.training.precision import choose_compute
+from genreid.training.run import Run
 from genreid.training.run_folder import flatten
-from genreid.training.trained_networks import TAUDL_USES
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -71,13 +69,13 @@ def row_content(plan: RowPlan, measured: Measured, controls: Mapping[str, Measur
         JSON values.
     """
     row = plan.row
-    trained = [plan.folder_of(training) / "metrics.jsonl" for training in row.training.chain]
+    trained = [Run(plan.folder_of(training)).metrics for training in row.training.chain]
     minutes = sum(read_loss_log(path).seconds for path in trained) / 60
     settings, words = _differences(plan)
     return {
         "row": row.name,
         "what": row.what,
-        "paper": TITLES[row.paper],
+        "paper": PAPERS[row.paper].title,
         "tables": list(row.tables),
         "published": None if row.published is None else row.published._asdict(),
         "published_ap": PAPERS_AP,
@@ -226,7 +224,7 @@ def read_results(folder: Path) -> tuple[RowFile, ...]:
 
 def _differences(plan: RowPlan) -> tuple[dict[str, Any], list[str]]:
     """Return in which settings a row differs from its paper's recipe, and all differences in words."""
-    recipes, recipe = recipes_of(plan.row), plan.options.recipe
+    recipes, recipe = plan.row.recipes, plan.options.recipe
     resolved = _resolved(plan)
     ours, paper = (
         flatten(config_to_dict(resolved)),
@@ -249,7 +247,7 @@ def _differences(plan: RowPlan) -> tuple[dict[str, Any], list[str]]:
 
 def _other_words(plan: RowPlan) -> list[str]:
     """Say in what a row differs from the paper beside its settings."""
-    words, chain = [], plan.row.training.chain
+    words = []
     if _renders(plan.row):
         parsers = sorted(
             {str(masks["made_by"].get("parser", "unknown")) for masks in _masks_of(plan).values()}
@@ -258,10 +256,8 @@ def _other_words(plan: RowPlan) -> list[str]:
     precision = choose_compute(plan.options.device, plan.options.precision).name
     if precision != "fp32":
         words.append(f"Arithmetic: {precision}; the paper says nothing of it, so float32.")
-    if any(training.method == "taudl" for training in chain):
-        image = config_to_dict(plan.config)["image"]
-        size = f"{image['height']}x{image['width']}"
-        words.append(f"TAUDL at stage I's image size, {size}; its own is 256x128. It uses {TAUDL_USES}.")
+    more = PAPERS[plan.row.paper].words
+    words += [] if more is None else more(plan)
     if plan.row.statistics_of is not None:
         words.append(
             f"Batch-norm statistics of {plan.row.statistics_of}'s training images; the paper's: stored."
@@ -298,12 +294,13 @@ def _field_texts(described: type) -> Mapping[str, str]:
     return texts
 
 
-def _resolved(plan: RowPlan) -> AdaptConfig | DgnetConfig:
+def _resolved(plan: RowPlan) -> "DataclassInstance":
     """Return a row's settings, its own changes among them."""
-    return with_own_changes(plan.row, plan.config)
+    config: DataclassInstance = with_own_changes(plan.row, plan.config)
+    return config
 
 
-def with_own_changes(row: Row, config: AdaptConfig | DgnetConfig) -> AdaptConfig | DgnetConfig:
+def with_own_changes(row: Row, config: ConfigT) -> ConfigT:
     """Lay a row's own changes over settings.
 
     Args:
@@ -365,10 +362,7 @@ def _data_of(plan: RowPlan) -> dict[str, Any]:
 
 def _renders(row: Row) -> bool:
     """Tell whether person masks play a part in a row."""
-    return any(
-        training.method == "adapt" and RENDERERS[training.renderer].needs_masks
-        for training in row.training.chain
-    )
+    return any(training.needs_masks for training in row.training.chain)
 
 
 def _masks_of(plan: RowPlan) -> dict[str, Any]:
@@ -393,7 +387,7 @@ def definition_of(row: Row) -> dict[str, Any]:
     """
     return {
         "source": row.source,
-        "source_split": source_split(row) if row.paper == "crgan" else "train",
+        "source_split": row.source_split,
         "target": row.target,
         "pooling": row.pooling,
         "statistics_of": row.statistics_of,
@@ -404,12 +398,7 @@ def definition_of(row: Row) -> dict[str, Any]:
 
 def _start_of(plan: RowPlan) -> dict[str, str | None] | None:
     """Return which trained weights the backbone started from; None: from random numbers."""
-    config = plan.config
-    if isinstance(config, AdaptConfig):
-        backbone = config.backbone
-    else:
-        is_teacher = plan.row.training.method == "baseline"
-        backbone = (config.teacher if is_teacher else config.appearance).backbone
+    backbone = PAPERS[plan.row.paper].backbone(plan.config, plan.row.training)
     if backbone.weights == "none":
         return None
     return {"backbone": backbone.name, "weights": backbone.weights, **_digest_of_start(backbone)}

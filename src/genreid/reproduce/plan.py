@@ -9,20 +9,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from genreid.data.load import load_dataset
 from genreid.data.sample import ReidDataset
+from genreid.reproduce.paper import Changes, Row, Times, Training
 from genreid.reproduce.published import DATA, FORMATS, DataName
-from genreid.reproduce.rows import Changes, Row, Times, Training, recipes_of
-from genreid.training.adapt_config import AdaptConfig
 from genreid.training.config_file import ConfigT, config_from_dict, config_to_dict, merge_mappings
-from genreid.training.dgnet_config import DgnetConfig
 from genreid.training.precision import choose_compute
 from genreid.training.run_folder import flatten
 from genreid.training.run_options import RunOptions
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +65,20 @@ class RowPlan:
         row: Which row.
         job: Where data and runs are.
         options: Seed, device, precision, time limit.
-        config: All settings, without the row's own changes.
+        config: All settings, of the paper's method, without the row's own changes.
         data: The data sets that it needs, read.
     """
 
     row: Row
     job: ReproduceJob
     options: RunOptions
-    config: AdaptConfig | DgnetConfig
+    config: Any
     data: Mapping[DataName, ReidDataset]
 
     @property
     def label(self) -> str:
         """The recipe, and a few digits of the settings where some were changed."""
-        made = recipes_of(self.row)[self.options.recipe]()
+        made = self.row.recipes[self.options.recipe]()
         if made == self.config:
             return self.options.recipe
         text = json.dumps(flatten(config_to_dict(self.config)), sort_keys=True)
@@ -124,7 +125,7 @@ class RowPlan:
         return self.job.runs / f"{self.label}-seed{self.options.seed}" / self.row.paper / data / training.name
 
 
-def plan_row(row: Row, job: ReproduceJob, options: RunOptions, config: AdaptConfig | DgnetConfig) -> RowPlan:
+def plan_row(row: Row, job: ReproduceJob, options: RunOptions, config: "DataclassInstance") -> RowPlan:
     """Read the data sets that a row needs, and refuse what cannot give it.
 
     Args:
@@ -187,15 +188,6 @@ def _multiplied(value: object, change: Times) -> float:
     """Return a number of a config times a factor; a whole number stays one."""
     assert isinstance(value, int | float)
     return round(value * change.factor) if isinstance(value, int) else value * change.factor
-
-
-def source_split(row: Row) -> Literal["train", "all"]:
-    """Return which people CR-GAN learns from: all 1,467 of CUHK03 (spec E21), else the training split's.
-
-    Args:
-        row: A row of CR-GAN.
-    """
-    return "all" if row.source == "cuhk03" else "train"
 
 
 assert set(DATA) <= set(ReproduceJob.__dataclass_fields__), "every data set has its option"

@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple, get_args
 
 DataName = Literal["market1501", "dukemtmc", "msmt17", "cuhk03"]
-PaperName = Literal["crgan", "dgnet"]
 DATA: tuple[DataName, ...] = get_args(DataName)
 """Every data set that a row may need; `cuhk03` is the detected version, raw or as CUHK03-NP."""
-TITLES: Mapping[PaperName, str] = {"crgan": "CR-GAN", "dgnet": "DG-Net"}
 PAPERS_AP = "mAP_trapezoid"
 """The form of average precision that the papers' mAP is compared with (spec G2: both papers' code lines
 compute the trapezoid)."""

@@ -30,7 +30,6 @@ from genreid.pipelines.evaluate import EvaluateJob, embed_sides
 from genreid.pipelines.two_sides import TwoSides
 from genreid.reproduce.code import evaluation_code
 from genreid.reproduce.plan import RowPlan
-from genreid.reproduce.published import PaperName
 from genreid.reproduce.training import finished
 from genreid.training.precision import choose_compute
 
@@ -55,7 +54,7 @@ class Search:
 
     run: Path
     name: str
-    paper: PaperName
+    paper: str
     weights: Mapping[str, str]
     data: Path
     dataset: ReidDataset

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from genreid.reproduce.code import evaluation_code, training_code
 from genreid.reproduce.file import RowFile, definition_of, matters, read_rows, with_own_changes
-from genreid.reproduce.rows import ROWS, Row, recipes_of
+from genreid.reproduce.paper import Row
+from genreid.reproduce.rows import ROWS
 from genreid.training.config_file import config_to_dict
 from genreid.training.run_folder import as_it_was, flatten
 
@@ -119,7 +120,7 @@ def recipe_changes(row: Row, recipe: str, settings: Mapping[str, Any]) -> str:
     Returns:
         A few words; empty: it is the same.
     """
-    make = recipes_of(row).get(recipe)
+    make = row.recipes.get(recipe)
     if make is None:
         return ""
     now = flatten(config_to_dict(with_own_changes(row, make())))

@@ -11,20 +11,15 @@ from genreid.data.mask_paths import mask_path
 from genreid.data.training_people import training_people
 from genreid.masks.blazepose import load_blazepose
 from genreid.masks.make import make_masks
-from genreid.pipelines.adapt import AdaptJob, adapt
-from genreid.pipelines.train_baseline import BaselineJob, train_baseline
-from genreid.pipelines.train_dgnet import DgnetJob, train_dgnet
-from genreid.pipelines.train_taudl import TaudlJob, train_taudl
 from genreid.reproduce.code import mark_run
-from genreid.reproduce.plan import RowPlan, source_split, with_changes
-from genreid.reproduce.rows import Training
+from genreid.reproduce.paper import Training
+from genreid.reproduce.plan import RowPlan
+from genreid.reproduce.rows import PAPERS
 from genreid.training.checkpoint import DamagedCheckpointError, checkpoint_folders, verified_state
-from genreid.training.crgan_stages import RENDERERS
-from genreid.training.dgnet_config import DgnetConfig
 from genreid.training.loop import Outcome, Session
+from genreid.training.methods import METHODS, load
+from genreid.training.run import Run
 from genreid.training.run_options import RunOptions
-from genreid.training.taudl_config import TaudlConfig
-from genreid.training.trained_networks import APPEARANCE_STAGES
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +48,7 @@ def train(plan: RowPlan, training: Training, max_minutes: float | None) -> Outco
     if finished(out, training) is None:
         mark_run(out, training, plan.device)
     try:
-        return _train(plan, training, out, replace(plan.options, max_minutes=left))
+        return _train(plan, training, replace(plan.options, max_minutes=left))
     except ValueError as error:  # what other commands call --out lies below --runs here
         raise ValueError(str(error).replace("give another --out", "give another --runs")) from error
 
@@ -63,7 +58,7 @@ def _expect_the_same_start(run: Path, other: Path, start: Training) -> None:
     there = finished(other, start)
     if there is None:
         return
-    for folder in checkpoint_folders(run / "checkpoints" / there.stage):
+    for folder in checkpoint_folders(Run(run).stage(there.stage)):
         state = _whole(folder)
         if state is not None and state["sha256"]["networks.safetensors"] != there.sha256:
             msg = (
@@ -73,25 +68,12 @@ def _expect_the_same_start(run: Path, other: Path, start: Training) -> None:
             raise ValueError(msg)
 
 
-def _train(plan: RowPlan, training: Training, out: Path, options: RunOptions) -> Outcome:
-    """Train a run in the folder `out`."""
+def _train(plan: RowPlan, training: Training, options: RunOptions) -> Outcome:
+    """Train a run in its folder."""
     start = None if training.start is None else plan.folder_of(training.start)
-    if isinstance(plan.config, DgnetConfig):
-        whole = with_changes(plan.config, training.changes)
-        source = plan.path_of(plan.row.source)
-        if training.method == "baseline":
-            return train_baseline(BaselineJob(data=source, out=out), options, whole.teacher)
-        return train_dgnet(DgnetJob(data=source, out=out, teacher_run=start), options, whole)
-    config = with_changes(plan.config, training.changes)
-    if training.method == "baseline":
-        source, split = plan.path_of(plan.row.source), source_split(plan.row)
-        return train_baseline(BaselineJob(data=source, out=out, split=split), options, config.baseline)
-    if training.method == "taudl":
-        backbone = replace(config.backbone, dropout=0.0, bottleneck=0)
-        settings = TaudlConfig(image=config.image, backbone=backbone, taudl=config.taudl)
-        job = TaudlJob(data=plan.path_of(plan.row.target), out=out, init=start)
-        return train_taudl(job, options, settings)
-    return adapt(_adapt_job(plan, training, start), options, config)
+    job, config = PAPERS[plan.row.paper].request(plan, training, start)
+    outcome: Outcome = load(METHODS[training.method].train)(job, options, config)
+    return outcome
 
 
 class Finished(NamedTuple):
@@ -119,8 +101,7 @@ def finished(run: Path, training: Training) -> Finished | None:
         run: The run folder.
         training: What was to be trained there.
     """
-    stages = {"baseline": ("identity",), "adapt": ("finetuning",), "taudl": ("taudl",)}
-    return finished_stage(run, stages.get(training.method, APPEARANCE_STAGES))
+    return finished_stage(run, METHODS[training.method].evaluated)
 
 
 def finished_stage(run: Path, stages: Sequence[str]) -> Finished | None:
@@ -131,7 +112,7 @@ def finished_stage(run: Path, stages: Sequence[str]) -> Finished | None:
         stages: The first of them that has a checkpoint.
     """
     for stage in stages:
-        for folder in checkpoint_folders(run / "checkpoints" / stage):
+        for folder in checkpoint_folders(Run(run).stage(stage)):
             state = _whole(folder)
             if state is None:
                 continue  # damaged; the one before counts, as in training
@@ -149,32 +130,15 @@ def _whole(checkpoint: Path) -> Mapping[str, Any] | None:
         return None
 
 
-def _adapt_job(plan: RowPlan, training: Training, start: Path | None) -> AdaptJob:
-    """Return what `genreid adapt` is asked for; the masks are those of all rows."""
-    source, target = plan.row.source, plan.row.target
-    job = AdaptJob(
-        source=plan.path_of(source),
-        target=plan.path_of(target),
-        out=plan.folder_of(training),
-        source_split=source_split(plan.row),
-        renderer=training.renderer,
-        pretrained=start,
-    )
-    if not RENDERERS[training.renderer].needs_masks:
-        return job
-    return replace(job, source_masks=plan.masks_of(source), target_masks=plan.masks_of(target))
-
-
 def _make_masks(plan: RowPlan, training: Training, session: Session) -> bool:
     """Make the masks that a run asks for and that are missing; False: stopped before all were there.
 
     Masks that were given are taken as they are.
     """
-    needs_masks = training.method == "adapt" and RENDERERS[training.renderer].needs_masks
-    if not needs_masks or plan.job.masks is not None:
+    if not training.needs_masks or plan.job.masks is not None:
         return True
     source, target = plan.row.source, plan.row.target
-    people = training_people(plan.data[source], source_split(plan.row))
+    people = training_people(plan.data[source], plan.row.source_split)
     for name, samples in ((source, people), (target, plan.data[target].train)):
         masks, root = plan.masks_of(name), plan.data[name].root
         if all(mask_path(masks, root, sample.path).is_file() for sample in samples):

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from genreid import __version__
 from genreid.data.whole_file import flush, sha256_of, usual_mode
+from genreid.training.run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -219,7 +220,7 @@ def stage_folders(run: Path) -> list[Path]:
     Raises:
         OSError: If a folder cannot be read.
     """
-    return [path for path in listed(run / "checkpoints") if path.is_dir() and checkpoint_folders(path)]
+    return [path for path in listed(Run(run).checkpoints) if path.is_dir() and checkpoint_folders(path)]
 
 
 def load_newest(folder: Path) -> Checkpoint | None:

@@ -1,11 +1,12 @@
 """CR-GAN's three stages, each made ready to run: networks, optimisers, batches, step (algorithm 1)."""
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from genreid.data.batch import Batch, BatchPlan, ImageSet
 from genreid.models.backbone import ReidNetwork
@@ -14,6 +15,7 @@ from genreid.models.crgan import (
     ConditionPair,
     DomainDiscriminator,
     Generator,
+    PairRenderer,
     Rendering,
 )
 from genreid.models.folding import fold_batch_norm
@@ -163,7 +165,7 @@ def rendering_stage(
 
 
 def finetuning_stage(
-    bench: Workbench, domains: Domains, identity: ReidNetwork, renderer: nn.Module
+    bench: Workbench, domains: Domains, identity: ReidNetwork, renderer: PairRenderer
 ) -> Stage[RenderingBatch]:
     """Stage III: D_id is fine-tuned on renderings made on the fly, with the source person's label.
 
@@ -171,7 +173,7 @@ def finetuning_stage(
         bench: Settings, seed, device.
         domains: Source and target.
         identity: D_id as stage I left it; it is trained in place.
-        renderer: Takes a `ConditionPair`, gives a `Rendering`.
+        renderer: Makes its images.
     """
     config, compute = bench.config.stage3, bench.compute
     bench.compute.place(identity)
@@ -194,35 +196,55 @@ def finetuning_stage(
     return Stage("finetuning", config.iterations, draw, learn, networks, optimizers, facts)
 
 
-RendererClass = type[Generator | CutAndPaste | ColourTransfer | Composite | Untouched]
-RENDERERS: Mapping[RendererName, RendererClass] = {
-    "crgan": Generator,
-    "crgan_single": Generator,
-    "cut_paste": CutAndPaste,
-    "colour": ColourTransfer,
-    "composite": Composite,
-    "none": Untouched,
+def _generator(config: AdaptConfig) -> PairRenderer:
+    """Return a generator without its weights."""
+    return Generator(config.generator, *config.image.size)
+
+
+def _without_dual(config: AdaptConfig) -> AdaptConfig:
+    """Return settings of a generator that does not see the target."""
+    return replace(config, generator=replace(config.generator, dual_condition=False))
+
+
+class RendererChoice(NamedTuple):
+    """A renderer to choose.
+
+    Attributes:
+        kind: Its class, which says what it needs.
+        make: Makes it, a generator without its weights.
+        settings: Changes what the choice decides of all settings; None: nothing.
+    """
+
+    kind: type[PairRenderer]
+    make: Callable[[AdaptConfig], PairRenderer]
+    settings: Callable[[AdaptConfig], AdaptConfig] | None = None
+
+
+RENDERERS: Mapping[RendererName, RendererChoice] = {
+    "crgan": RendererChoice(Generator, _generator),
+    "crgan_single": RendererChoice(Generator, _generator, _without_dual),
+    "cut_paste": RendererChoice(
+        CutAndPaste, lambda config: CutAndPaste(erase_target=config.stage3.erase_target)
+    ),
+    "colour": RendererChoice(ColourTransfer, lambda _: ColourTransfer()),
+    "composite": RendererChoice(Composite, lambda _: Composite()),
+    "none": RendererChoice(Untouched, lambda _: Untouched()),
 }
-"""What makes stage III's images, by name; each class says what it needs."""
+"""What makes stage III's images, by name."""
 
 
-def make_renderer(name: RendererName, config: AdaptConfig) -> nn.Module:
+def make_renderer(name: RendererName, config: AdaptConfig) -> PairRenderer:
     """Make stage III's renderer; a generator comes without its weights.
 
     Args:
         name: One of `RENDERERS`.
         config: All settings.
     """
-    kind = RENDERERS[name]
-    if issubclass(kind, Generator):
-        return kind(config.generator, *config.image.size)
-    if issubclass(kind, CutAndPaste):
-        return kind(erase_target=config.stage3.erase_target)
-    return kind()
+    return RENDERERS[name].make(config)
 
 
 @torch.no_grad()
-def render(renderer: nn.Module, pair: ConditionPair, compute: Compute) -> Rendering:
+def render(renderer: PairRenderer, pair: ConditionPair, compute: Compute) -> Rendering:
     """Render a batch without gradients.
 
     Args:
@@ -231,8 +253,7 @@ def render(renderer: nn.Module, pair: ConditionPair, compute: Compute) -> Render
         compute: Device and arithmetic.
     """
     with compute.autocast():
-        rendering: Rendering = renderer(pair)
-    return rendering
+        return renderer(pair)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from genreid.training.checkpoint import (
 )
 from genreid.training.loop import Stage, differences
 from genreid.training.own_files import expect_own_files
+from genreid.training.run import Run
 from genreid.training.trained_networks import has_dgnet, load_appearance, load_reid_network
 
 logger = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ def _would_not_fit(other: Path, run: Path, stage: Stage[Any]) -> str | None:
     if _own(run, stage) is not None:
         return ""
     expect_own_files(other)
-    found = load_newest(other / "checkpoints" / stage.name)
+    found = load_newest(Run(other).stage(stage.name))
     return differences(stage, found) if found is not None and found.state.finished else None
 
 
@@ -73,18 +74,18 @@ def _copy(other: Path, run: Path, stage: Stage[Any]) -> None:
     """Copy another run's newest checkpoint of a stage, if this run has none."""
     if _own(run, stage) is not None:
         return
-    found = load_newest(other / "checkpoints" / stage.name)
+    found = load_newest(Run(other).stage(stage.name))
     assert found is not None, stage.name
     name = f"{found.state.step:08d}"
-    with checkpoint_beside(run / "checkpoints" / stage.name / name, stage.name) as draft:
+    with checkpoint_beside(Run(run).stage(stage.name) / name, stage.name) as draft:
         for file in FILES:  # each with the mode of any new file
-            shutil.copyfile(other / "checkpoints" / stage.name / name / file, draft / file)
+            shutil.copyfile(Run(other).stage(stage.name) / name / file, draft / file)
 
 
 def _own(run: Path, stage: Stage[Any]) -> Checkpoint | None:
     """Return the run's own newest checkpoint of a stage; None, too, if all are damaged."""
     try:
-        return load_newest(run / "checkpoints" / stage.name)
+        return load_newest(Run(run).stage(stage.name))
     except DamagedCheckpointError as error:
         logger.warning("%s; it is taken from the other run again", str(error).split("; ", maxsplit=1)[0])
         return None

@@ -32,6 +32,7 @@ from genreid.training.checkpoint import (
     save_checkpoint,
 )
 from genreid.training.progress import StageProgress
+from genreid.training.run import Run
 from genreid.training.run_folder import as_it_was, flatten
 from genreid.training.run_log import RunLog
 
@@ -176,7 +177,7 @@ def run_stage(stage: Stage[BatchT], session: Session, log: RunLog) -> bool:
         FloatingPointError: If a loss term or a weight is not finite; the message names step, terms and last
             checkpoint.
     """
-    folder = session.run / "checkpoints" / stage.name
+    folder = Run(session.run).stage(stage.name)
     first = step = saved = _restore(stage, folder)
     pending: list[Mapping[str, Tensor]] = []
     last_save = time.monotonic()

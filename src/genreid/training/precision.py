@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import nn
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 PrecisionName = Literal["auto", "fp32", "tf32", "bf16"]
@@ -36,7 +38,7 @@ class Compute:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             yield
 
-    def place(self, network: nn.Module) -> nn.Module:
+    def place(self, network: NetworkT) -> NetworkT:
         """Put a network on the device, channels last in memory, and return it.
 
         Args:

@@ -17,7 +17,9 @@ from genreid import __version__
 from genreid.data.whole_file import write_whole
 from genreid.training.checkpoint import checkpoint_folders, listed, stage_folders
 from genreid.training.config_file import config_to_dict, read_yaml_mapping, save_config
+from genreid.training.methods import METHODS, STAGES
 from genreid.training.own_files import expect_own_files
+from genreid.training.run import CONFIG, JOB, Run
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -25,22 +27,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 STAGES_OF_SETTINGS: Mapping[str, tuple[str, ...]] = {
-    "camera": ("camera",),
-    "stage1_camera": ("camera",),
-    "generator": ("rendering",),
-    "domain": ("rendering",),
-    "stage2": ("rendering",),
-    "stage3": ("finetuning",),
-    "then": ("cluster", "taudl"),
-    "cluster": ("cluster",),
-    "taudl": ("taudl",),
-    "appearance": ("dgnet", "offline"),
-    "structure": ("dgnet", "offline"),
-    "decoder": ("dgnet", "offline"),
-    "discriminator": ("dgnet", "offline"),
-    "training": ("dgnet", "offline"),
-    "diagnose": (),
-    "parser_model": (),
+    **{
+        setting: tuple(other.name for other in STAGES.values() if setting in other.settings)
+        for stage in STAGES.values()
+        for setting in stage.settings
+    },
+    **{setting: () for method in METHODS.values() for setting in method.free},
 }
 """First part of a setting's name -> the stages that it is of: it may change until one of them has a
 checkpoint. A setting that is not here may not change once any stage has one."""
@@ -76,9 +68,9 @@ def open_run(run: Path, config: "DataclassInstance", job: Mapping[str, Any]) -> 
         _expect_room(run, config)
         _record(run, config, job)
         return
-    missing = [name for name in ("config.yaml", "job.json") if not (run / name).exists()]
-    record = {} if "job.json" in missing else read_job(run)
-    settings = {} if "config.yaml" in missing else read_config(run)
+    missing = [name for name in (CONFIG, JOB) if not (run / name).exists()]
+    record = {} if JOB in missing else read_job(run)
+    settings = {} if CONFIG in missing else read_config(run)
     _expect_the_same_command(run, record, job)
     now = {**flatten(config_to_dict(config)), **job}
     before = as_it_was({**flatten(settings), **record}, now)
@@ -125,7 +117,7 @@ def has_begun(run: Path, stage: str = "*") -> bool:
         run: The run folder; it need not exist.
         stage: Its name; default: any.
     """
-    return bool(stage_folders(run) if stage == "*" else checkpoint_folders(run / "checkpoints" / stage))
+    return bool(stage_folders(run) if stage == "*" else checkpoint_folders(Run(run).stage(stage)))
 
 
 def _expect_room(run: Path, config: "DataclassInstance") -> None:
@@ -134,8 +126,8 @@ def _expect_room(run: Path, config: "DataclassInstance") -> None:
     for name in filter(_PART.fullmatch, names):
         (run / name).unlink()
     strangers = {name for name in names if not _PART.fullmatch(name)}
-    begun = "job.json" in strangers or not strangers
-    if not begun and not (strangers == {"config.yaml"} and _may_be_ours(run / "config.yaml", config)):
+    begun = JOB in strangers or not strangers
+    if not begun and not (strangers == {CONFIG} and _may_be_ours(Run(run).config, config)):
         msg = f"{run} is not empty and holds no run; give --out a new or empty folder"
         raise ValueError(msg)
 
@@ -151,10 +143,10 @@ def _may_be_ours(path: Path, config: "DataclassInstance") -> bool:
 
 def _record(run: Path, config: "DataclassInstance", job: Mapping[str, Any]) -> None:
     """Write what a run was asked for."""
-    save_config(run / "config.yaml", config)
+    save_config(Run(run).config, config)
     record = {**job, "version": __version__, "torch": torch.__version__}
     record["config_end"] = next(reversed(flatten(config_to_dict(config))))  # a file that is cut off lacks it
-    write_whole(run / "job.json", json.dumps(record, indent=1) + "\n", lasting=True)
+    write_whole(Run(run).job, json.dumps(record, indent=1) + "\n", lasting=True)
 
 
 def as_it_was(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,7 +198,7 @@ def read_job(run: Path) -> dict[str, Any]:
         ValueError: If it is no run folder, has a link that leads out of it, or its job.json is damaged.
     """
     expect_own_files(run)
-    path = run / "job.json"
+    path = Run(run).job
     if not path.exists():
         msg = f"{run} is no run folder (no job.json); give the --out of `genreid train` or `genreid adapt`"
         if has_begun(run):
@@ -232,12 +224,12 @@ def read_config(run: Path) -> dict[str, Any]:
         FileNotFoundError: If there is no config.yaml.
         ValueError: If it is empty, cut short or no YAML.
     """
-    path = run / "config.yaml"
+    path = Run(run).config
     try:
         settings, why = read_yaml_mapping(path), "it is empty or cut off"
     except ValueError as error:
         settings, why = {}, str(error).removeprefix(f"{path}: ")
-    last = read_job(run).get("config_end") if (run / "job.json").exists() else None
+    last = read_job(run).get("config_end") if Run(run).job.exists() else None
     cut_off = settings and not path.read_text(encoding="utf-8").endswith("\n")
     if not settings or cut_off or (last is not None and last not in flatten(settings)):
         msg = f"{path} is damaged: {why}; {_ANEW}"

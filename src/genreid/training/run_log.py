@@ -9,6 +9,8 @@ from typing import Self
 
 from torch.utils.tensorboard.writer import SummaryWriter
 
+from genreid.training.run import Run
+
 
 class RunLog:
     """Writes the loss terms of a run; use it in a `with` block.
@@ -21,7 +23,7 @@ class RunLog:
     """
 
     def __init__(self, run: Path) -> None:
-        self.path = run / "metrics.jsonl"
+        self.path = Run(run).metrics
         self._file = self.path.open("a", encoding="utf-8")
         self._events = SummaryWriter(str(run / "tensorboard"))
         self._start = time.monotonic()

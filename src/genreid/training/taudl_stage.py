@@ -17,11 +17,11 @@ from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import build_neck_network
 from genreid.training.config_file import config_to_dict
 from genreid.training.loop import Stage, seed_everything
+from genreid.training.methods import TAUDL_USES
 from genreid.training.optimizers import make_adam
 from genreid.training.precision import Compute
 from genreid.training.taudl_config import TaudlTraining
 from genreid.training.taudl_step import TaudlSetup, taudl_step
-from genreid.training.trained_networks import TAUDL_USES
 
 logger = logging.getLogger(__name__)
 

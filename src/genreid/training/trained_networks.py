@@ -29,19 +29,15 @@ from genreid.training.config_file import (
     config_to_dict,
     merge_mappings,
 )
+from genreid.training.methods import STAGES, stages_that_leave
 from genreid.training.own_files import expect_own_files
+from genreid.training.run import Run
 
 logger = logging.getLogger(__name__)
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
-STAGE_FOLDERS = {"pretrained": ("identity",), "adapted": ("taudl", "cluster", "finetuning")}
+STAGE_FOLDERS = {name: stages_that_leave(name) for name in ("pretrained", "adapted")}
 """`--stage` of the FEATURE OPTIONS -> the stages of training whose network it means, the last first."""
-
-TAUDL_USES = "which images of one camera show one person (no label across cameras)"
-"""What TAUDL knows of the target beyond unlabelled images; it is said wherever a figure of it stands."""
-
-APPEARANCE_STAGES = ("offline", "dgnet")
-"""Stages of training that hold an E_a, the last first."""
 
 
 @dataclass(frozen=True)
@@ -114,17 +110,18 @@ def load_reid_network(run: Path, stage: str | None = None) -> LoadedNetwork:
     expect_own_files(run)
     for name in ("adapted", "pretrained") if stage is None else (stage,):
         for folder in STAGE_FOLDERS[name]:
-            checkpoint = load_newest(run / "checkpoints" / folder)
+            checkpoint = load_newest(Run(run).stage(folder))
             if checkpoint is not None:
                 network = rebuild_reid_network(checkpoint)
-                if folder == "taudl":
-                    logger.warning("%s: trained with TAUDL, which uses %s", run, TAUDL_USES)
+                card = STAGES[folder]
+                if card.uses:
+                    logger.warning("%s: trained with %s, which uses %s", run, card.title, card.uses)
                 size, kind = size_of(checkpoint), kind_of(checkpoint)
                 return LoadedNetwork(network, size, kind, name, folder, checkpoint.state.step)
     known = [
         name
         for name, folders in STAGE_FOLDERS.items()
-        if any(checkpoint_folders(run / "checkpoints" / folder) for folder in folders)
+        if any(checkpoint_folders(Run(run).stage(folder)) for folder in folders)
     ]
     remedy = "make one with `genreid train baseline` or `genreid adapt`"
     if has_dgnet(run):
@@ -161,7 +158,7 @@ def has_dgnet(run: Path) -> bool:
     Args:
         run: The run folder; it need not exist.
     """
-    return bool(checkpoint_folders(run / "checkpoints" / "dgnet"))
+    return bool(checkpoint_folders(Run(run).stage("dgnet")))
 
 
 def load_dgnet(run: Path) -> LoadedDgnet:
@@ -174,7 +171,7 @@ def load_dgnet(run: Path) -> LoadedDgnet:
         ValueError: If the run holds none; says what to type.
     """
     expect_own_files(run)
-    checkpoint = load_newest(run / "checkpoints" / "dgnet")
+    checkpoint = load_newest(Run(run).stage("dgnet"))
     if checkpoint is None:
         raise _no_dgnet(run)
     warn_unless_finished(checkpoint)
@@ -200,8 +197,8 @@ def load_appearance(run: Path) -> LoadedAppearance:
         ValueError: If the run holds none; says what to type.
     """
     expect_own_files(run)
-    for stage in APPEARANCE_STAGES:
-        checkpoint = load_newest(run / "checkpoints" / stage)
+    for stage in stages_that_leave("appearance"):
+        checkpoint = load_newest(Run(run).stage(stage))
         if checkpoint is not None:
             warn_unless_finished(checkpoint)
             network = _rebuild_appearance(checkpoint)

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
-
 from genreid.data.decode import Kind
-from genreid.models.crgan import Generator, GeneratorConfig
+from genreid.models.crgan import Generator, GeneratorConfig, PairRenderer
 from genreid.training.adapt_config import AdaptConfig
 from genreid.training.checkpoint import load_newest
 from genreid.training.crgan_stages import AVERAGE, RENDERERS, make_renderer
+from genreid.training.run import Run
 from genreid.training.run_folder import read_config, read_job
 from genreid.training.trained_networks import config_of, kind_of, ready, size_of, warn_unless_finished
 
@@ -19,12 +18,12 @@ class LoadedRenderer:
     """A renderer out of a run folder, in evaluation mode.
 
     Attributes:
-        network: Takes a `ConditionPair`, gives a `Rendering`.
+        network: The renderer.
         size: Height and width of the images.
         kind: How they are resized.
     """
 
-    network: nn.Module
+    network: PairRenderer
     size: tuple[int, int]
     kind: Kind
 
@@ -42,10 +41,10 @@ def load_renderer(run: Path) -> LoadedRenderer:
     if name not in RENDERERS:
         msg = f"{run / 'job.json'}: renderer must be one of {', '.join(RENDERERS)}, got {name!r}"
         raise ValueError(msg)
-    if not RENDERERS[name].is_trained:
-        config = config_of(AdaptConfig(), read_config(run), source=str(run / "config.yaml"))
+    if not RENDERERS[name].kind.is_trained:
+        config = config_of(AdaptConfig(), read_config(run), source=str(Run(run).config))
         return LoadedRenderer(make_renderer(name, config), config.image.size, config.image.kind)
-    checkpoint = load_newest(run / "checkpoints" / "rendering")
+    checkpoint = load_newest(Run(run).stage("rendering"))
     if checkpoint is None:
         msg = f"{run} holds no generator yet; stage II of `genreid adapt --out {run}` makes it"
         raise ValueError(msg)

@@ -1,6 +1,7 @@
 """`Renderer`: what it takes, and what it refuses with a hint."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import torch
 from PIL import Image
 
 from genreid.generation.renderer import Picture, Renderer
-from genreid.models.renderers import CutAndPaste
+from genreid.models.crgan import PairRenderer
+from genreid.models.renderers import ColourTransfer, Composite, CutAndPaste, Untouched
 from genreid.training.precision import Compute
 from tests.drawn_datasets import Canvas, Shot
 
@@ -58,6 +60,23 @@ def test_masks_that_are_no_masks(masks: np.ndarray, message: str) -> None:
 def test_pictures_that_are_no_list_of_pictures(source: list[object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         RENDERER(source, [GREY], MASKS, MASKS)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("network", "loaded"), [(ColourTransfer(), 0), (Untouched(), 0), (Composite(), 2)])
+def test_people_are_found_only_for_a_renderer_that_needs_masks(
+    network: PairRenderer, loaded: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def parser() -> SimpleNamespace:
+        calls.append("loaded")
+        mask = SimpleNamespace(binary=lambda: np.ones(SIZE, np.uint8))
+        return SimpleNamespace(parse=lambda crops: [mask] * len(crops))
+
+    monkeypatch.setattr("genreid.generation.renderer.load_blazepose", parser)
+    made = Renderer(network, SIZE, RENDERER.compute)([GREY], [GREY])
+    assert made.images.shape == (1, 3, *SIZE)
+    assert len(calls) == loaded
 
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:

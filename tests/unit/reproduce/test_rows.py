@@ -3,8 +3,9 @@
 import pytest
 
 from genreid.data.load import READERS
+from genreid.reproduce.paper import Row
 from genreid.reproduce.published import DATA, FORMATS, PUBLISHED_SIZES
-from genreid.reproduce.rows import ROWS, Row, find_row, recipes_of, rows_with
+from genreid.reproduce.rows import ROWS, find_row, rows_with
 from genreid.training.config_file import config_to_dict
 from genreid.training.run_folder import flatten
 
@@ -128,13 +129,17 @@ def test_a_row_is_consistent(row: Row) -> None:
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=lambda row: row.name)
 def test_a_rows_changes_are_settings_of_every_recipe(row: Row) -> None:
-    recipes = recipes_of(row)
+    recipes = row.recipes
     assert {"paper", "single_gpu", "compact"} <= set(recipes)
     for make in recipes.values():
         settings = flatten(config_to_dict(make()))
         for training in row.training.chain:
             assert set(training.changes) <= set(settings)
         assert any(name.startswith(row.sections) for name in settings)
+
+
+def test_a_row_has_no_recipe_that_is_another_with_a_renderer() -> None:
+    assert set(ROWS["crgan/market1501-dukemtmc/crgan"].recipes) == {"paper", "single_gpu", "compact"}
 
 
 def test_runs_are_shared_by_what_they_depend_on() -> None:
@@ -148,8 +153,8 @@ def test_runs_are_shared_by_what_they_depend_on() -> None:
 
 
 def test_msmt17_takes_the_maintainers_length() -> None:
-    assert recipes_of(ROWS["dgnet/msmt17-market1501/both"])["paper"]().training.iterations == 150_000  # type: ignore[union-attr]
-    assert recipes_of(ROWS["dgnet/market1501-msmt17/both"])["paper"]().training.iterations == 100_000  # type: ignore[union-attr]
+    assert ROWS["dgnet/msmt17-market1501/both"].recipes["paper"]().training.iterations == 150_000
+    assert ROWS["dgnet/market1501-msmt17/both"].recipes["paper"]().training.iterations == 100_000
 
 
 def test_data_sets_are_those_of_the_papers() -> None:

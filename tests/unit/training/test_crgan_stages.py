@@ -15,6 +15,7 @@ from genreid.models.crgan import (
     DomainDiscriminatorConfig,
     Generator,
     GeneratorConfig,
+    PairRenderer,
     Rendering,
 )
 from genreid.models.renderers import ColourTransfer, Composite, CutAndPaste, Untouched
@@ -208,7 +209,7 @@ def test_without_masks_nothing_is_person() -> None:
 # Stage III
 
 
-class Marking(nn.Module):
+class Marking(PairRenderer):
     """A renderer that notes what it was given and makes every image one colour."""
 
     def __init__(self) -> None:

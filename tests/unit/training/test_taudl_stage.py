@@ -11,10 +11,11 @@ from torch import Tensor
 from genreid.data.batch import Batch
 from genreid.models.neck import NeckConfig, NeckNetwork
 from genreid.training.loop import Session, Stage, run_stage
+from genreid.training.methods import TAUDL_USES
 from genreid.training.run_log import RunLog
 from genreid.training.taudl_config import TaudlTraining
 from genreid.training.taudl_stage import TaudlBench, taudl_stage
-from genreid.training.trained_networks import TAUDL_USES, load_reid_network
+from genreid.training.trained_networks import load_reid_network
 from tests.tiny_clusters import BACKBONE, CPU, coloured_people
 
 CONFIG = TaudlTraining(
