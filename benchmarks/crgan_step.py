@@ -47,6 +47,7 @@ from genreid.models.crgan import (
     encoder_levels,
 )
 from genreid.models.folding import fold_batch_norm
+from genreid.models.strided import mend_strides
 from genreid.recipes.crgan import compact
 from genreid.training.adapt_config import AdaptConfig
 from genreid.training.crgan_step import (
@@ -254,6 +255,7 @@ def literal_networks(given: Case) -> LiteralNetworks:
     domain.load_state_dict(built.domain.state_dict())
     networks = LiteralNetworks(generator, domain, _plain(built.identity, config.backbone.name), built.camera)
     for network in networks:
+        mend_strides(network)  # the backend's faults would end the process or give garbage here, too
         network.to(memory_format=torch.channels_last)
     return networks
 
