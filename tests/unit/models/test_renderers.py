@@ -62,6 +62,28 @@ def test_an_image_of_one_colour_takes_the_target_mean_and_stays_finite() -> None
     torch.testing.assert_close(moved, target.mean((2, 3), keepdim=True).expand_as(moved))
 
 
+def test_hardly_any_deviation_is_not_blown_up() -> None:
+    given = pair((16, 8))
+    flat = 0.2 + 1e-4 * given.source  # its deviation is below the least one, 1e-3
+    moved = move_colours(flat, given.target)
+    torch.testing.assert_close(moved, oracle.moved_colours(flat, given.target), rtol=0, atol=1e-12)
+    spread, wanted = (part.std((2, 3), correction=0) for part in (flat, given.target))
+    torch.testing.assert_close(moved.std((2, 3), correction=0), spread / 1e-3 * wanted)
+
+
+def test_hardly_any_background_gives_hardly_any_paint() -> None:
+    """One pixel of background in a square of 33 x 33 weighs less than the least weight, 1e-3."""
+    images = torch.full((1, 3, 128, 64), 0.5, dtype=torch.float64)
+    masks = torch.ones(1, 1, 128, 64, dtype=torch.float64)
+    masks[..., 64, 32] = 0
+    painted = paint_over(images, masks)
+    torch.testing.assert_close(
+        painted[0, :, 60, 30], torch.full((3,), 0.5 / 33**2 / 1e-3, dtype=torch.float64)
+    )
+    assert painted[0, :, 64, 32].tolist() == [0.5] * 3
+    assert not painted[0, :, 40, 32].any()
+
+
 @pytest.mark.parametrize("size", [(16, 8), (40, 20), (24, 11)])
 def test_people_are_painted_over_as_the_oracle_does(size: tuple[int, int]) -> None:
     given = pair(size)
