@@ -20,8 +20,8 @@ from benchmarks.crgan_step import Case, ours
 from benchmarks.crgan_step import case as compact_case
 from benchmarks.measure import Figures, Sheet, Target, add_options, seconds_of, seconds_text, spread
 from genreid.models.backbone import BackboneConfig
+from genreid.models.precision import choose_compute
 from genreid.recipes.crgan import paper
-from genreid.training.precision import choose_compute
 
 GOAL = 0.6
 

@@ -21,6 +21,8 @@ from benchmarks.crgan_step import case
 from benchmarks.drawn import drawn_domains
 from benchmarks.measure import Sheet, Target, add_options, ratios, seconds_text, spread
 from genreid.models.backbone import build_reid_network
+from genreid.models.precision import choose_compute
+from genreid.runs.loop import seed_everything
 from genreid.training.adapt_config import AdaptConfig
 from genreid.training.crgan_stages import (
     PairPlan,
@@ -31,9 +33,7 @@ from genreid.training.crgan_stages import (
     render,
 )
 from genreid.training.identity_step import IdentitySetup, identity_step
-from genreid.training.loop import seed_everything
 from genreid.training.optimizers import make_sgd
-from genreid.training.precision import choose_compute
 
 PEOPLE, CAMERAS, WARM_UP = 700, 6, 2
 

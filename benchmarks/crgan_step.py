@@ -33,6 +33,7 @@ from benchmarks.measure import (
     seconds_text,
     spread,
 )
+from genreid.data.image_config import ImageConfig
 from genreid.losses.adversarial import discriminator_loss, generator_loss
 from genreid.losses.context import ContextTargets, context_loss
 from genreid.models.backbone import ReidNetwork, build_reid_network
@@ -47,6 +48,7 @@ from genreid.models.crgan import (
     encoder_levels,
 )
 from genreid.models.folding import fold_batch_norm
+from genreid.models.precision import Compute, PrecisionName, choose_compute
 from genreid.models.strided import mend_strides
 from genreid.recipes.crgan import compact
 from genreid.training.adapt_config import AdaptConfig
@@ -57,9 +59,7 @@ from genreid.training.crgan_step import (
     RenderingSetup,
     rendering_step,
 )
-from genreid.training.image_config import ImageConfig
 from genreid.training.optimizers import make_adam
-from genreid.training.precision import Compute, PrecisionName, choose_compute
 from genreid.training.schedules import linear_after_half
 
 PEOPLE, CAMERAS = 1467, 6

@@ -35,6 +35,7 @@ from benchmarks.measure import (
     seconds_text,
     spread,
 )
+from genreid.data.image_config import ImageConfig
 from genreid.models.backbone import BackboneConfig, build_reid_network
 from genreid.models.dgnet import (
     AppearanceConfig,
@@ -46,6 +47,7 @@ from genreid.models.dgnet import (
     StructureEncoder,
     build_appearance_encoder,
 )
+from genreid.models.precision import Compute, choose_compute
 from genreid.recipes.dgnet import published
 from genreid.training.baseline_config import BaselineConfig
 from genreid.training.dgnet_config import DgnetConfig
@@ -57,9 +59,7 @@ from genreid.training.dgnet_step import (
     TrainedNetworks,
     dgnet_step,
 )
-from genreid.training.image_config import ImageConfig
 from genreid.training.optimizers import make_adam, make_sgd
-from genreid.training.precision import Compute, choose_compute
 
 Variant = Literal["literal", "fp32", "bf16"]
 VARIANTS: tuple[Variant, ...] = ("literal", "fp32", "bf16")

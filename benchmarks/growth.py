@@ -87,8 +87,8 @@ def dgnet_step(size: int, *, tiny: bool) -> list[float]:
     """DG-Net's step, compact, by pairs in a batch; every term has its weight."""
     from benchmarks.dgnet_step import Case, build_networks, case, channels_last, draw_batch  # noqa: PLC0415
     from benchmarks.dgnet_step import our_step as step_of  # noqa: PLC0415
+    from genreid.models.precision import choose_compute  # noqa: PLC0415
     from genreid.recipes.dgnet import compact  # noqa: PLC0415
-    from genreid.training.precision import choose_compute  # noqa: PLC0415
 
     given = case(tiny=True, pairs=size)
     if not tiny:

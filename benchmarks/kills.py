@@ -34,11 +34,11 @@ import torch
 import genreid
 from genreid.pipelines.adapt import AdaptJob, adapt
 from genreid.pipelines.train_baseline import BaselineJob, train_baseline
+from genreid.runs.checkpoint import checkpoint_folders, stage_folders
+from genreid.runs.config_file import config_from_dict, config_to_dict, merge_mappings
+from genreid.runs.loop import Outcome
+from genreid.runs.run_options import RunOptions
 from genreid.training.adapt_config import AdaptConfig
-from genreid.training.checkpoint import checkpoint_folders, stage_folders
-from genreid.training.config_file import config_from_dict, config_to_dict, merge_mappings
-from genreid.training.loop import Outcome
-from genreid.training.run_options import RunOptions
 from tests.drawn_datasets import draw_market1501
 
 PACKAGE = Path(genreid.__file__).parent

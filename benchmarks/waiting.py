@@ -21,7 +21,9 @@ from benchmarks.drawn import drawn_domains
 from benchmarks.measure import Sheet, Target, add_options, ratios, seconds_text, spread
 from genreid.models.backbone import build_reid_network
 from genreid.models.crgan import CameraDiscriminator
+from genreid.models.precision import Compute, choose_compute
 from genreid.recipes import dgnet as dgnet_recipes
+from genreid.runs.loop import Stage
 from genreid.training.adapt_config import AdaptConfig
 from genreid.training.crgan_stages import (
     Domains,
@@ -35,8 +37,6 @@ from genreid.training.crgan_step import RenderingBatch
 from genreid.training.dgnet_config import DgnetConfig
 from genreid.training.dgnet_stage import DgnetBench, dgnet_stage
 from genreid.training.identity_stage import identity_stage
-from genreid.training.loop import Stage
-from genreid.training.precision import Compute, choose_compute
 
 GOAL, WARM_UP = 2.0, 2
 

@@ -19,8 +19,8 @@ from genreid.recipes.demo import demo
 from genreid.reproduce.demo import COMPARED, ROWS, DemoRow, measure_rows
 from genreid.reproduce.file import figures_of, gain_over, hardware, write_row
 from genreid.reproduce.ranking import Measured
-from genreid.training.config_file import read_yaml_mapping
-from genreid.training.run_folder import read_job
+from genreid.runs.config_file import read_yaml_mapping
+from genreid.runs.run_folder import read_job
 
 logger = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from genreid.models.precision import choose_compute
 from genreid.pipelines.adapt import job_of_run, open_domains
+from genreid.runs.trained_renderer import load_renderer
 from genreid.training.crgan_stages import PairPlan, draw_pairs, render
-from genreid.training.precision import choose_compute
-from genreid.training.trained_renderer import load_renderer
 
 SQUARE = 8
 """Side of the squares in pixels; they lie at every second pixel."""

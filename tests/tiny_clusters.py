@@ -11,9 +11,9 @@ from genreid.data.bank import ImageBank
 from genreid.data.batch import ImageSet
 from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import NeckConfig, NeckNetwork, build_neck_network
+from genreid.models.precision import Compute
 from genreid.training.cluster_config import ClusteringConfig, ClusterTraining
 from genreid.training.cluster_stage import ClusterBench
-from genreid.training.precision import Compute
 
 CPU = Compute(torch.device("cpu"), bf16=False)
 BACKBONE = BackboneConfig("test_resnet", weights="none")

@@ -17,11 +17,11 @@ from genreid.models.dgnet import (
     StructureConfig,
     StructureEncoder,
 )
+from genreid.models.precision import Compute
 from genreid.training.dgnet_config import DgnetTraining
 from genreid.training.dgnet_stage import prepare_networks
 from genreid.training.dgnet_step import DgnetOptimizers, DgnetSetup, SwapBatch, TrainedNetworks
 from genreid.training.optimizers import make_adam, make_sgd
-from genreid.training.precision import Compute
 from tests.drawn_tensors import fill, normal
 
 PEOPLE = 5

@@ -17,8 +17,8 @@ from genreid.models.dgnet import (
     StructureEncoder,
     build_appearance_encoder,
 )
-from genreid.training.checkpoint import CheckpointState, save_checkpoint
-from genreid.training.config_file import config_to_dict
+from genreid.runs.checkpoint import CheckpointState, save_checkpoint
+from genreid.runs.config_file import config_to_dict
 
 SIZE = (64, 32)
 PEOPLE = 4

@@ -13,6 +13,7 @@ from genreid.models.crgan import (
     Generator,
     GeneratorConfig,
 )
+from genreid.models.precision import Compute
 from genreid.training.crgan_step import (
     RenderingBatch,
     RenderingConfig,
@@ -21,7 +22,6 @@ from genreid.training.crgan_step import (
     RenderingSetup,
 )
 from genreid.training.optimizers import make_adam
-from genreid.training.precision import Compute
 from tests.drawn_tensors import batch_of, fill, pair
 
 PEOPLE, CAMERAS = 5, 3

@@ -16,12 +16,12 @@ from torch.nn import functional as F
 
 from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import build_neck_network
+from genreid.models.precision import Compute
+from genreid.runs.loop import seed_everything
 from genreid.training.cluster_config import ClusterTraining
 from genreid.training.cluster_memory import ClusterMemory
 from genreid.training.cluster_step import ClusterSetup, cluster_step
-from genreid.training.loop import seed_everything
 from genreid.training.optimizers import make_adam
-from genreid.training.precision import Compute
 from tests.drawn_tensors import fill, normal
 
 TRACE = Path(__file__).with_name("cluster_contrast.json")

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from genreid.runs.loop import seed_everything
 from genreid.training.crgan_step import RenderingConfig, rendering_step
-from genreid.training.loop import seed_everything
 from tests.tiny_stage_two import Tiny, make_batch, make_setup
 
 TRACE = Path(__file__).with_name("crgan_stage2.json")

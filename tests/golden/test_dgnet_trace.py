@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from genreid.runs.loop import seed_everything
 from genreid.training.dgnet_config import AdamConfig, DgnetTraining, Ramp
 from genreid.training.dgnet_step import DgnetSetup, dgnet_step
-from genreid.training.loop import seed_everything
 from tests.tiny_dgnet import PAIRS, Tiny, make_batch, make_setup
 
 TRACE = Path(__file__).with_name("dgnet.json")

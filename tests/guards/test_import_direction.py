@@ -15,6 +15,7 @@ ROOMS = (
     "models",
     "losses",
     "neighbours",
+    "runs",
     "training",
     "generation",
     "features",
@@ -33,6 +34,8 @@ STRICT_ROOMS = {
     "neighbours": {"numpy", "scipy", "numba", "faiss"},
 }
 """These know arrays only: nothing of data, files or configs reaches them but as plain arguments."""
+USERS_OF_NETWORKS = {"generation", "features", "evaluation", "report"}
+"""These take networks, settings and records from a run folder; how they came about is no matter of theirs."""
 
 
 def imported(module: Module) -> Iterator[tuple[ast.stmt, str]]:
@@ -81,3 +84,21 @@ def test_networks_losses_and_neighbours_know_arrays_only(module: Module) -> None
                 f"library and {', '.join(sorted(libraries))}; let the caller pass the rest in.",
                 pytrace=False,
             )
+
+
+@pytest.mark.parametrize(
+    "module", [item for item in modules() if item.room in USERS_OF_NETWORKS], ids=lambda item: item.name
+)
+def test_what_uses_a_trained_network_needs_no_training(module: Module) -> None:
+    for node, name in imported(module):
+        if name.startswith("genreid.training"):
+            pytest.fail(
+                f"{module.at(node)}: {module.room}/ imports {name}. A run folder is opened by runs/; move what "
+                "is needed there, or into the room that it is about.",
+                pytrace=False,
+            )
+
+
+def test_the_cards_import_nothing_of_the_package() -> None:
+    (cards,) = (item for item in modules() if item.name == "genreid.methods")
+    assert [name for _, name in imported(cards) if name.startswith("genreid")] == []

@@ -16,11 +16,9 @@ import pytest
 import torch
 
 from genreid.models.crgan import Generator
-from genreid.training.adapt_config import RendererName
-from genreid.training.checkpoint import checkpoint_folders, load_newest
-from genreid.training.crgan_stages import RENDERERS
-from genreid.training.trained_networks import load_reid_network
-from genreid.training.trained_renderer import load_renderer
+from genreid.runs.checkpoint import checkpoint_folders, load_newest
+from genreid.runs.trained_networks import load_reid_network
+from genreid.runs.trained_renderer import RENDERERS, RendererName, load_renderer
 from tests.command_line import Answer, genreid
 from tests.drawn_datasets import Canvas, Shot, draw_market1501
 

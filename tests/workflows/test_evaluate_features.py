@@ -16,8 +16,8 @@ from genreid.data.sample import JUNK_PID, Sample
 from genreid.data.training_people import training_people
 from genreid.features.feature_set import FeatureSet
 from genreid.models.backbone import BackboneConfig, build_reid_network
-from genreid.training.checkpoint import CheckpointState, save_checkpoint
-from genreid.training.config_file import config_to_dict
+from genreid.runs.checkpoint import CheckpointState, save_checkpoint
+from genreid.runs.config_file import config_to_dict
 from tests.drawn_datasets import draw_folder_tree, draw_market1501
 from tests.oracles.ranking_oracle import OracleRanking, mean, rank_by_definition
 

@@ -22,14 +22,14 @@ NEW = {
     "recipes/centre.py",
     "reproduce/centre_rows.py",
 }
-EDITED = {"training/methods.py"}
+EDITED = {"methods.py"}
 """What a new method touches beside its own files, tests and words: CONTRIBUTING.md says so, too."""
 KNOWN = ("baseline", "adapt", "dgnet", "cluster", "taudl")
 WORKER = """
 import contextlib, io, json, sys
 from genreid.cli.main import main
 from genreid.reproduce.code import evaluation_code, training_code
-from genreid.training.methods import METHODS
+from genreid.methods import METHODS
 
 answers = []
 for words in json.loads(sys.argv[1]):
@@ -56,7 +56,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(here, root / "genreid", ignore=shutil.ignore_patterns("__pycache__"))
     for name in NEW:
         shutil.copy(OWN / f"{Path(name).name}.txt", root / "genreid" / name)
-    cards = root / "genreid/training/methods.py"
+    cards = root / "genreid/methods.py"
     text = cards.read_text(encoding="utf-8")
     head, tail = text.split("METHODS: Mapping[str, Method] = {", maxsplit=1)
     assert tail.count("_CLUSTER, _TAUDL)") == 1

@@ -22,9 +22,9 @@ from genreid.reproduce.make import _controls
 from genreid.reproduce.plan import ReproduceJob, RowPlan, plan_row
 from genreid.reproduce.rows import ROWS, find_row
 from genreid.reproduce.state import read_trials, recipe_changes, stale_reason
+from genreid.runs.config_file import config_to_dict
+from genreid.runs.loop import Outcome
 from genreid.training.adapt_config import AdaptConfig
-from genreid.training.config_file import config_to_dict
-from genreid.training.loop import Outcome
 from tests.command_line import Answer, genreid
 from tests.drawn_datasets import draw_cuhk03_np, draw_dukemtmc, draw_market1501
 from tests.workflows.test_adapt import TINY as TINY_CRGAN

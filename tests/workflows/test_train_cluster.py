@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from genreid.models.neck import NeckNetwork
-from genreid.training.checkpoint import checkpoint_folders
-from genreid.training.trained_networks import load_reid_network
+from genreid.runs.checkpoint import checkpoint_folders
+from genreid.runs.trained_networks import load_reid_network
 from tests.command_line import Answer, genreid
 from tests.drawn_datasets import draw_market1501
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from genreid.generation.swapping import Swapper
-from genreid.training.checkpoint import checkpoint_folders, load_newest
+from genreid.runs.checkpoint import checkpoint_folders, load_newest
+from genreid.runs.trained_networks import load_appearance, load_dgnet, load_reid_network
 from genreid.training.dgnet_step import dgnet_step
-from genreid.training.trained_networks import load_appearance, load_dgnet, load_reid_network
 from tests.command_line import Answer, genreid
 from tests.drawn_datasets import draw_market1501
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from genreid.cli.train import train_method
-from genreid.training.methods import METHODS
+from genreid.methods import METHODS
 
 
 def main(argv: Sequence[str]) -> int:

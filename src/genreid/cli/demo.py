@@ -29,8 +29,8 @@ def main(argv: Sequence[str]) -> int:
     options = _arguments().parse_args(argv)
     from genreid.recipes.demo import RECIPES  # noqa: PLC0415
     from genreid.reproduce.demo import DemoJob, run_demo  # noqa: PLC0415 - `genreid --help` stays quick
-    from genreid.training.loop import Outcome  # noqa: PLC0415
-    from genreid.training.run_options import RunOptions  # noqa: PLC0415
+    from genreid.runs.loop import Outcome  # noqa: PLC0415
+    from genreid.runs.run_options import RunOptions  # noqa: PLC0415
 
     out = options.out or Path("runs") / f"demo-seed{options.seed}"
     run = RunOptions(recipe=options.recipe, seed=options.seed, device=options.device)

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from genreid.training.methods import METHODS
+from genreid.methods import METHODS
 
 VERBS = {
     "demo": "both methods on drawn people in some minutes, with a table and a report",

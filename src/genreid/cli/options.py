@@ -19,7 +19,7 @@ import docstring_parser
 import yaml
 from jsonargparse import ArgumentParser
 
-from genreid.training.config_file import (
+from genreid.runs.config_file import (
     closest,
     config_from_dict,
     config_to_dict,
@@ -29,7 +29,7 @@ from genreid.training.config_file import (
     read_yaml_mapping,
     type_name,
 )
-from genreid.training.run_options import RunOptions
+from genreid.runs.run_options import RunOptions
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from genreid.cli.main import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
-    from genreid.training.loop import Outcome
+    from genreid.runs.loop import Outcome
 
 
 def end(outcome: "Outcome", out: Path, *, as_json: bool) -> int:
@@ -19,8 +19,8 @@ def end(outcome: "Outcome", out: Path, *, as_json: bool) -> int:
         out: The run folder.
         as_json: Print `finished`, `outcome`, `out`, and `steps`: how many each stage has done.
     """
-    from genreid.training.checkpoint import checkpoint_folders, stage_folders  # noqa: PLC0415 - quick --help
-    from genreid.training.loop import Outcome  # noqa: PLC0415
+    from genreid.runs.checkpoint import checkpoint_folders, stage_folders  # noqa: PLC0415 - quick --help
+    from genreid.runs.loop import Outcome  # noqa: PLC0415
 
     if as_json:
         steps = {stage.name: int(checkpoint_folders(stage)[0].name) for stage in stage_folders(out)}

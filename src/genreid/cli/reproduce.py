@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from genreid.cli.arguments import Arguments
 from genreid.cli.main import EXIT_INTERRUPTED
-from genreid.training.methods import METHOD_OF_PAPER, load
+from genreid.methods import METHOD_OF_PAPER, load
 
 if TYPE_CHECKING:
     from genreid.reproduce.paper import Row
@@ -77,7 +77,7 @@ def _reproduce(name: str, argv: Sequence[str]) -> int:
     from genreid.reproduce.make import reproduce  # noqa: PLC0415
     from genreid.reproduce.plan import ReproduceJob, plan_row  # noqa: PLC0415
     from genreid.reproduce.state import stale_reason  # noqa: PLC0415
-    from genreid.training.loop import Outcome  # noqa: PLC0415
+    from genreid.runs.loop import Outcome  # noqa: PLC0415
 
     config_type: type[Any] = load(METHOD_OF_PAPER[row.paper].config)
     prog = f"genreid reproduce {row.name}"

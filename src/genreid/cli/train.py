@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from genreid.cli.outcome import end
-from genreid.training.methods import METHODS, Method
+from genreid.methods import METHODS, Method
 
 
 def main(argv: Sequence[str]) -> int:

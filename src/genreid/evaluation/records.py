@@ -18,8 +18,8 @@ from genreid.evaluation.provenance import made_by
 from genreid.evaluation.ranked_lists import RankedList, ranked_lists
 from genreid.evaluation.ranking import Ranking
 from genreid.features.feature_set import FeatureSet
-from genreid.training.config_file import config_from_dict, config_to_dict
-from genreid.training.methods import METHODS
+from genreid.methods import METHODS
+from genreid.runs.config_file import config_from_dict, config_to_dict
 
 FOLDER = "evaluations"
 """Folder of a run where its evaluations lie."""

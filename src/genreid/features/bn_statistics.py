@@ -22,7 +22,7 @@ from genreid.data.decode import Kind
 from genreid.data.load import open_dataset
 from genreid.data.progress import progress_of
 from genreid.features.networks import TrainedNetwork, read_images
-from genreid.training.precision import Compute
+from genreid.models.precision import Compute
 
 logger = logging.getLogger(__name__)
 

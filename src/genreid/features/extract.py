@@ -27,9 +27,9 @@ from genreid.features.bn_statistics import BnEstimation, BnImages, reestimate_fr
 from genreid.features.feature_set import FeatureSet
 from genreid.features.networks import ReadyNetwork, TrainedNetwork, expect_fitting, make_ready
 from genreid.features.options import Device, FeatureOptions, Stage
-from genreid.training.methods import STAGES
-from genreid.training.precision import Compute, choose_compute
-from genreid.training.trained_networks import (
+from genreid.methods import STAGES
+from genreid.models.precision import Compute, choose_compute
+from genreid.runs.trained_networks import (
     LoadedAppearance,
     LoadedNetwork,
     has_dgnet,

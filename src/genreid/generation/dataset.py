@@ -30,7 +30,7 @@ from genreid.generation.dataset_plan import BLOCK, People, Planned, mixture, pla
 from genreid.generation.swapping import Swapper
 from genreid.models.appearance import STRIPES
 from genreid.models.dgnet import DgnetNetworks
-from genreid.training.loop import Session
+from genreid.runs.loop import Session
 
 logger = logging.getLogger(__name__)
 

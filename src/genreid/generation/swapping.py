@@ -15,8 +15,8 @@ from genreid.data.decode import Kind
 from genreid.data.pictures import Pictures, check_list, read_at_size
 from genreid.generation.renderings import to_uint8
 from genreid.models.dgnet import DgnetNetworks, from_normalised, to_normalised
-from genreid.training.precision import Compute, DeviceName, choose_compute
-from genreid.training.trained_networks import load_dgnet
+from genreid.models.precision import Compute, DeviceName, choose_compute
+from genreid.runs.trained_networks import load_dgnet
 
 
 @dataclass(frozen=True)

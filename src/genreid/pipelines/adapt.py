@@ -16,15 +16,22 @@ from genreid.data.training_people import training_people
 from genreid.generation.renderings import rendering_sheet, save_sheet
 from genreid.masks.blazepose import load_blazepose
 from genreid.masks.make import make_masks
+from genreid.methods import METHODS, load
 from genreid.models.backbone import ReidNetwork
 from genreid.models.crgan import CameraDiscriminator, Generator, PairRenderer
+from genreid.models.precision import choose_compute
 from genreid.pipelines.target_images import Following, OwnImages, TargetWork, pids_of
 from genreid.recipes.crgan import RENDERER_OF_RECIPE
-from genreid.training.adapt_config import AdaptConfig, RendererName
-from genreid.training.config_file import config_from_dict, config_to_dict, merge_mappings
+from genreid.runs.config_file import config_from_dict, config_of, config_to_dict, merge_mappings
+from genreid.runs.earlier_run import take_over_if_it_fits, take_over_stage
+from genreid.runs.loop import Outcome, run_stage
+from genreid.runs.run import Run
+from genreid.runs.run_folder import read_config, read_job
+from genreid.runs.run_options import RunOptions
+from genreid.runs.trained_renderer import AVERAGE, RENDERERS, RendererName
+from genreid.runs.work import Work, work_on
+from genreid.training.adapt_config import AdaptConfig
 from genreid.training.crgan_stages import (
-    AVERAGE,
-    RENDERERS,
     Domains,
     PairPlan,
     Workbench,
@@ -35,15 +42,7 @@ from genreid.training.crgan_stages import (
     render,
     rendering_stage,
 )
-from genreid.training.earlier_run import take_over_if_it_fits, take_over_stage
 from genreid.training.identity_stage import identity_stage
-from genreid.training.loop import Outcome, run_stage
-from genreid.training.methods import METHODS, load
-from genreid.training.precision import choose_compute
-from genreid.training.run import Run
-from genreid.training.run_folder import read_config, read_job
-from genreid.training.run_options import RunOptions
-from genreid.training.work import Work, work_on
 
 logger = logging.getLogger(__name__)
 
@@ -157,8 +156,8 @@ def adapt(job: AdaptJob, options: RunOptions, config: AdaptConfig) -> Outcome:
         ValueError: If the folders, masks or settings do not fit together.
     """
     job = replace(job, renderer=job.renderer or RENDERER_OF_RECIPE.get(options.recipe, "crgan"))
-    settings = RENDERERS[job.renderer_name].settings
-    config = config if settings is None else settings(config)
+    name = job.renderer_name
+    config = config_of(config, RENDERERS[name].decides, source=f"--renderer {name}")
     compute = choose_compute(options.device, options.precision)
     inputs = _read_inputs(job, options.holdout)
     with work_on(job, options, config, compute) as work:

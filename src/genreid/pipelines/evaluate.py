@@ -15,8 +15,8 @@ from genreid.features.extract import Extractor
 from genreid.features.halves import halves_in
 from genreid.features.options import FeatureOptions
 from genreid.pipelines.two_sides import WHOLE, TwoSides
-from genreid.training.run import Run
-from genreid.training.run_folder import read_job
+from genreid.runs.run import Run
+from genreid.runs.run_folder import read_job
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from genreid.data.batch import open_image_set
 from genreid.generation.dataset import DatasetOrder, Generated, generate_dataset
 from genreid.generation.dataset_plan import People
 from genreid.generation.swapping import Swapper
+from genreid.models.precision import DeviceName
 from genreid.pipelines.people_of_run import people_of_run
-from genreid.training.precision import DeviceName
 
 
 def dataset_of_run(

@@ -10,9 +10,9 @@ from genreid.data.pictures import read_at_size
 from genreid.generation.renderings import check_sheet_path, save_sheet
 from genreid.generation.swap_sheets import Code, Course, RealImages, grid_sheet, interpolation_sheet
 from genreid.generation.swapping import Swapper
+from genreid.models.precision import DeviceName
 from genreid.pipelines.people_of_run import draw_people, people_of_run
-from genreid.training.precision import DeviceName
-from genreid.training.run import Run
+from genreid.runs.run import Run
 
 CODES: tuple[Code, Code] = ("appearance", "structure")
 GRID_COUNT, ROW_COUNT = 8, 5

@@ -17,7 +17,7 @@ from genreid.data.sample import UNKNOWN_CAMID, Sample
 from genreid.data.sampling import step_generator
 from genreid.data.training_people import training_people
 from genreid.generation.swap_sheets import RealImages
-from genreid.training.run_folder import read_job
+from genreid.runs.run_folder import read_job
 
 logger = logging.getLogger(__name__)
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from genreid.generation.renderings import check_sheet_path, rendering_sheet, save_sheet
+from genreid.models.precision import DeviceName, choose_compute
 from genreid.pipelines.adapt import job_of_run, open_domains
+from genreid.runs.run import Run
+from genreid.runs.trained_renderer import load_renderer
 from genreid.training.crgan_stages import PairPlan, draw_pairs, render
-from genreid.training.precision import DeviceName, choose_compute
-from genreid.training.run import Run
-from genreid.training.trained_renderer import load_renderer
 
 logger = logging.getLogger(__name__)
 

@@ -12,20 +12,20 @@ from torch import Tensor, nn
 
 from genreid.data.batch import ImageSet, open_image_set
 from genreid.data.holdout import holdout
+from genreid.data.image_config import ImageConfig
 from genreid.data.load import open_dataset
 from genreid.data.sample import Sample
 from genreid.features.bn_statistics import BnEstimation, reestimate_bn_statistics
 from genreid.features.options import Stage as NetworkStage
 from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import NeckNetwork
-from genreid.training.checkpoint import load_newest
-from genreid.training.earlier_run import start_backbone_from
-from genreid.training.image_config import ImageConfig
-from genreid.training.loop import Stage, run_stage
-from genreid.training.precision import Compute, choose_compute
-from genreid.training.run import Run
-from genreid.training.run_options import RunOptions
-from genreid.training.work import Job, Work, work_on
+from genreid.models.precision import Compute, choose_compute
+from genreid.runs.checkpoint import load_newest
+from genreid.runs.earlier_run import start_backbone_from
+from genreid.runs.loop import Stage, run_stage
+from genreid.runs.run import Run
+from genreid.runs.run_options import RunOptions
+from genreid.runs.work import Job, Work, work_on
 
 Start = Callable[[nn.Module], object]
 """Gives a backbone its first weights."""

@@ -9,15 +9,15 @@ from genreid.data.batch import open_image_set
 from genreid.data.load import open_dataset
 from genreid.data.training_people import training_people
 from genreid.models.backbone import ReidNetwork
+from genreid.models.precision import choose_compute
+from genreid.runs.checkpoint import load_newest
+from genreid.runs.earlier_run import start_backbone_from
+from genreid.runs.loop import Outcome, run_stage
+from genreid.runs.run import Run
+from genreid.runs.run_options import RunOptions
+from genreid.runs.work import work_on
 from genreid.training.baseline_config import BaselineConfig
-from genreid.training.checkpoint import load_newest
-from genreid.training.earlier_run import start_backbone_from
 from genreid.training.identity_stage import identity_stage
-from genreid.training.loop import Outcome, run_stage
-from genreid.training.precision import choose_compute
-from genreid.training.run import Run
-from genreid.training.run_options import RunOptions
-from genreid.training.work import work_on
 
 logger = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from genreid.features.options import Stage
 from genreid.pipelines.target_images import Following, TargetWork, expect_a_run, open_target, run_on_target
+from genreid.runs.loop import Outcome
+from genreid.runs.run_options import RunOptions
 from genreid.training.cluster_config import ClusterConfig, ClusterTraining
 from genreid.training.cluster_stage import ClusterBench, cluster_stage
-from genreid.training.loop import Outcome
-from genreid.training.run_options import RunOptions
 
 
 @dataclass(frozen=True, slots=True)

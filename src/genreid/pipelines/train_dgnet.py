@@ -9,17 +9,17 @@ from genreid.data.load import open_dataset
 from genreid.data.training_people import training_people
 from genreid.models.backbone import ReidNetwork
 from genreid.models.dgnet import AppearanceEncoder, Decoder, DgnetNetworks, StructureEncoder
+from genreid.models.precision import choose_compute
 from genreid.pipelines.generate_sheets import SwapSheetOptions, picture_grid
-from genreid.training.checkpoint import load_newest
+from genreid.runs.checkpoint import load_newest
+from genreid.runs.earlier_run import start_backbone_from, take_over_stage
+from genreid.runs.loop import Outcome, run_stage
+from genreid.runs.run import Run
+from genreid.runs.run_options import RunOptions
+from genreid.runs.work import Work, work_on
 from genreid.training.dgnet_config import DgnetConfig
 from genreid.training.dgnet_stage import DgnetBench, dgnet_stage, offline_stage
-from genreid.training.earlier_run import start_backbone_from, take_over_stage
 from genreid.training.identity_stage import identity_stage
-from genreid.training.loop import Outcome, run_stage
-from genreid.training.precision import choose_compute
-from genreid.training.run import Run
-from genreid.training.run_options import RunOptions
-from genreid.training.work import Work, work_on
 
 
 @dataclass(frozen=True, slots=True)

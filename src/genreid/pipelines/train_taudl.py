@@ -13,8 +13,8 @@ from genreid.pipelines.target_images import (
     open_target,
     run_on_target,
 )
-from genreid.training.loop import Outcome
-from genreid.training.run_options import RunOptions
+from genreid.runs.loop import Outcome
+from genreid.runs.run_options import RunOptions
 from genreid.training.taudl_config import TaudlConfig, TaudlTraining
 from genreid.training.taudl_stage import TaudlBench, expect_tracklets, taudl_stage
 

@@ -1,9 +1,9 @@
 """Recipes of `genreid train cluster`: Cluster Contrast as published, and small for a CPU."""
 
+from genreid.data.image_config import ImageConfig
 from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import NeckConfig
 from genreid.training.cluster_config import ClusterConfig, ClusteringConfig, ClusterTraining
-from genreid.training.image_config import ImageConfig
 
 
 def paper() -> ClusterConfig:

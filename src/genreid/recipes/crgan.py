@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from genreid.data.image_config import ImageConfig
 from genreid.models.backbone import BackboneConfig
 from genreid.models.crgan import CameraDiscriminatorConfig, DomainDiscriminatorConfig, GeneratorConfig
 from genreid.recipes import cluster, taudl
-from genreid.training.adapt_config import AdaptConfig, FinetuningConfig, RendererName
+from genreid.runs.trained_renderer import RendererName
+from genreid.training.adapt_config import AdaptConfig, FinetuningConfig
 from genreid.training.camera_step import CameraConfig
 from genreid.training.crgan_step import RenderingConfig, RenderingWeights
 from genreid.training.identity_step import IdentityConfig
-from genreid.training.image_config import ImageConfig
 from genreid.training.optimizers import SgdConfig
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from genreid.data.image_config import ImageConfig
 from genreid.drawn.plan import FEWEST_IMAGES
 from genreid.models.backbone import BackboneConfig
 from genreid.models.crgan import CameraDiscriminatorConfig, DomainDiscriminatorConfig, GeneratorConfig
@@ -12,7 +13,6 @@ from genreid.training.camera_step import CameraConfig
 from genreid.training.crgan_step import RenderingConfig, RenderingWeights
 from genreid.training.dgnet_config import AdamConfig, DgnetConfig, DgnetTraining
 from genreid.training.identity_step import IdentityConfig
-from genreid.training.image_config import ImageConfig
 from genreid.training.optimizers import SgdConfig
 
 _IMAGE = ImageConfig(height=64, width=32)

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
+from genreid.data.image_config import ImageConfig
 from genreid.models.backbone import BackboneConfig
 from genreid.models.dgnet import AppearanceConfig, DecoderConfig, ScaleDiscriminatorConfig, StructureConfig
 from genreid.training.baseline_config import BaselineConfig
 from genreid.training.dgnet_config import AdamConfig, DgnetConfig, DgnetTraining, DgnetWeights, Ramp
 from genreid.training.identity_step import IdentityConfig
-from genreid.training.image_config import ImageConfig
 from genreid.training.optimizers import SgdConfig
 
 

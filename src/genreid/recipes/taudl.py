@@ -1,8 +1,8 @@
 """Recipes of `genreid train taudl`: as published, and small for a CPU."""
 
+from genreid.data.image_config import ImageConfig
 from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import NeckConfig
-from genreid.training.image_config import ImageConfig
 from genreid.training.taudl_config import TaudlConfig, TaudlTraining
 
 

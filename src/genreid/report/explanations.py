@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from genreid.training.methods import ANY_STAGE, STAGES
+from genreid.methods import ANY_STAGE, STAGES
 
 
 class Explanation(NamedTuple):

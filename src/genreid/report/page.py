@@ -19,13 +19,13 @@ from markupsafe import Markup
 from genreid.data.whole_file import write_whole
 from genreid.evaluation.provenance import made_by
 from genreid.evaluation.ranked_lists import RankedImage, RankedList, spread
+from genreid.methods import STAGES
 from genreid.report.charts import Curve, cmc_chart, loss_chart, stroke_classes
 from genreid.report.explanations import Explanation, explain_sheet, explain_stage, explain_term
 from genreid.report.loss_log import Point
 from genreid.report.pictures import Picture, PictureBook
 from genreid.report.run_reader import RunFolder, read_runs
 from genreid.report.tables import COLUMNS, ResultTable, Row, percent, result_tables
-from genreid.training.methods import STAGES
 
 GENERATOR_MARK = '<meta name="generator" content="genreid report">'
 """Stands in every page: a file without it is not replaced."""

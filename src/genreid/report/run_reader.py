@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from genreid.evaluation.records import FOLDER, EvaluationRecord, read_records
+from genreid.methods import METHODS
 from genreid.report.loss_log import LossLog, read_loss_log
 from genreid.report.pictures import PICTURE_ENDINGS, is_drawn
-from genreid.training.config_file import read_yaml_mapping
-from genreid.training.methods import METHODS
-from genreid.training.own_files import expect_own_files
-from genreid.training.run import CHECKPOINTS, CONFIG, IMAGES, JOB, METRICS, Run
+from genreid.runs.config_file import read_yaml_mapping
+from genreid.runs.own_files import expect_own_files
+from genreid.runs.run import CHECKPOINTS, CONFIG, IMAGES, JOB, METRICS, Run
 
 PARTS = (JOB, CONFIG, METRICS, CHECKPOINTS, IMAGES, FOLDER)
 """What a run folder may hold; one of these makes a folder a run."""

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from genreid.data.whole_file import write_whole
 from genreid.evaluation.provenance import source_commit
+from genreid.methods import METHOD_OF_PAPER, METHODS, module_of
 from genreid.reproduce.code_fingerprint import code_fingerprint
 from genreid.reproduce.paper import Training
 from genreid.reproduce.published import FORMATS
-from genreid.training.methods import METHOD_OF_PAPER, METHODS, module_of
-from genreid.training.run_folder import has_begun
+from genreid.runs.run_folder import has_begun
 
 _EVALUATION = (
     "genreid.pipelines.evaluate",
@@ -30,10 +30,10 @@ _READERS = tuple(
 """What reads the data sets of rows; others come and go."""
 _UNUSED = (
     "genreid.data.load",  # it chooses among all readers
-    "genreid.training.methods",  # a card decides no figure
+    "genreid.methods",  # a card decides no figure
     "genreid.data.progress",  # progress, logs and pictures decide no figure
-    "genreid.training.progress",
-    "genreid.training.run_log",
+    "genreid.runs.progress",
+    "genreid.runs.run_log",
     "genreid.generation.renderings",
     "genreid.pipelines.generate_sheets",
     *(module_of(method.recipes) for method in METHODS.values()),  # the settings stand in the file

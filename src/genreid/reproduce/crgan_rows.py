@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from genreid.methods import TAUDL_USES
 from genreid.models.backbone import BackboneConfig
 from genreid.pipelines.adapt import AdaptJob
 from genreid.pipelines.train_baseline import BaselineJob
@@ -11,9 +12,8 @@ from genreid.recipes import crgan
 from genreid.reproduce.paper import Changes, Data, Paper, Request, Row, Times, Training, Variant
 from genreid.reproduce.plan import RowPlan, with_changes
 from genreid.reproduce.published import CRGAN_FIGURES, CRGAN_TABLES, Pair
-from genreid.training.adapt_config import AdaptConfig, RendererName
-from genreid.training.crgan_stages import RENDERERS
-from genreid.training.methods import TAUDL_USES
+from genreid.runs.trained_renderer import RENDERERS, RendererName
+from genreid.training.adapt_config import AdaptConfig
 from genreid.training.taudl_config import TaudlConfig
 
 _RECIPES = {name: make for name, make in crgan.RECIPES.items() if name not in crgan.RENDERER_OF_RECIPE}

@@ -24,9 +24,9 @@ from genreid.report.page import write_report
 from genreid.reproduce.demo_time import expected_minutes
 from genreid.reproduce.ranking import Measured, Search, measure
 from genreid.reproduce.training import finished_stage
-from genreid.training.adapt_config import RendererName
-from genreid.training.loop import Outcome
-from genreid.training.run_options import RunOptions
+from genreid.runs.loop import Outcome
+from genreid.runs.run_options import RunOptions
+from genreid.runs.trained_renderer import RendererName
 
 logger = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from genreid.data.batch import open_image_set
 from genreid.data.load import load_dataset
+from genreid.models.precision import choose_compute
 from genreid.recipes.demo import DemoConfig
+from genreid.runs.run_options import RunOptions
 from genreid.training.identity_stage import identity_stage
-from genreid.training.precision import choose_compute
-from genreid.training.run_options import RunOptions
 
 WARM, TIMED = 3, 12
 """Steps before the clock runs, and steps that it times."""

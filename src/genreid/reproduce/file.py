@@ -26,6 +26,7 @@ from genreid.evaluation.bootstrap import FIGURES, BootstrapConfig, Interval, boo
 from genreid.evaluation.provenance import source_commit
 from genreid.features.extract import fingerprint
 from genreid.models.backbone import BackboneConfig
+from genreid.models.precision import choose_compute
 from genreid.models.pretrained import PACKAGED_WEIGHTS, architecture, load_backbone_weights
 from genreid.report.loss_log import read_loss_log
 from genreid.reproduce.code import evaluation_code, makers_of_run
@@ -34,10 +35,9 @@ from genreid.reproduce.plan import RowPlan, with_changes
 from genreid.reproduce.published import PAPERS_AP, PUBLISHED_SIZES
 from genreid.reproduce.ranking import Measured
 from genreid.reproduce.rows import PAPERS, ROWS
-from genreid.training.config_file import ConfigT, config_to_dict
-from genreid.training.precision import choose_compute
-from genreid.training.run import Run
-from genreid.training.run_folder import flatten
+from genreid.runs.config_file import ConfigT, config_to_dict
+from genreid.runs.run import Run
+from genreid.runs.run_folder import flatten
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

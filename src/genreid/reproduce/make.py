@@ -13,7 +13,7 @@ from genreid.reproduce.plan import RowPlan
 from genreid.reproduce.ranking import Measured, measure, search_of
 from genreid.reproduce.rows import ROWS
 from genreid.reproduce.training import finished, train
-from genreid.training.loop import Outcome
+from genreid.runs.loop import Outcome
 
 logger = logging.getLogger(__name__)
 

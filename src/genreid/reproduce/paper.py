@@ -9,7 +9,7 @@ from genreid.features.halves import Half
 from genreid.features.options import Pooling
 from genreid.models.backbone import BackboneConfig
 from genreid.reproduce.published import DataName, Published
-from genreid.training.adapt_config import RendererName
+from genreid.runs.trained_renderer import RendererName
 
 if TYPE_CHECKING:
     from genreid.reproduce.plan import RowPlan

@@ -15,12 +15,12 @@ import torch
 
 from genreid.data.load import load_dataset
 from genreid.data.sample import ReidDataset
+from genreid.models.precision import choose_compute
 from genreid.reproduce.paper import Changes, Row, Times, Training
 from genreid.reproduce.published import DATA, FORMATS, DataName
-from genreid.training.config_file import ConfigT, config_from_dict, config_to_dict, merge_mappings
-from genreid.training.precision import choose_compute
-from genreid.training.run_folder import flatten
-from genreid.training.run_options import RunOptions
+from genreid.runs.config_file import ConfigT, config_from_dict, config_to_dict, merge_mappings
+from genreid.runs.run_folder import flatten
+from genreid.runs.run_options import RunOptions
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

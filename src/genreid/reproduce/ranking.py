@@ -26,12 +26,12 @@ from genreid.evaluation.ranking import rank
 from genreid.evaluation.records import FOLDER, EvaluatedImages, record_evaluation
 from genreid.features.halves import Half
 from genreid.features.options import FeatureOptions
+from genreid.models.precision import choose_compute
 from genreid.pipelines.evaluate import EvaluateJob, embed_sides
 from genreid.pipelines.two_sides import TwoSides
 from genreid.reproduce.code import evaluation_code
 from genreid.reproduce.plan import RowPlan
 from genreid.reproduce.training import finished
-from genreid.training.precision import choose_compute
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ Each paper has a file of its own, which its method's card names.
 from collections.abc import Mapping
 from difflib import SequenceMatcher
 
+from genreid.methods import METHODS, load
 from genreid.reproduce.paper import Paper, Row
-from genreid.training.methods import METHODS, load
 
 PAPERS: Mapping[str, Paper] = {method.paper: load(method.rows) for method in METHODS.values() if method.rows}
 """Every paper by name."""

@@ -11,15 +11,15 @@ from genreid.data.mask_paths import mask_path
 from genreid.data.training_people import training_people
 from genreid.masks.blazepose import load_blazepose
 from genreid.masks.make import make_masks
+from genreid.methods import METHODS, load
 from genreid.reproduce.code import mark_run
 from genreid.reproduce.paper import Training
 from genreid.reproduce.plan import RowPlan
 from genreid.reproduce.rows import PAPERS
-from genreid.training.checkpoint import DamagedCheckpointError, checkpoint_folders, verified_state
-from genreid.training.loop import Outcome, Session
-from genreid.training.methods import METHODS, load
-from genreid.training.run import Run
-from genreid.training.run_options import RunOptions
+from genreid.runs.checkpoint import DamagedCheckpointError, checkpoint_folders, verified_state
+from genreid.runs.loop import Outcome, Session
+from genreid.runs.run import Run
+from genreid.runs.run_options import RunOptions
 
 logger = logging.getLogger(__name__)
 

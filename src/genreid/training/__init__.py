@@ -1,1 +1,1 @@
-"""Batch -> updated networks -> checkpoint."""
+"""The methods: settings, one iteration, stages; batch -> updated networks."""

@@ -1,8 +1,8 @@
 """Settings of CR-GAN's three stages, and of what may follow: `genreid adapt`."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
+from genreid.data.image_config import ImageConfig
 from genreid.models.backbone import BackboneConfig
 from genreid.models.crgan import CameraDiscriminatorConfig, DomainDiscriminatorConfig, GeneratorConfig
 from genreid.training.baseline_config import BaselineConfig
@@ -10,13 +10,8 @@ from genreid.training.camera_step import CameraConfig
 from genreid.training.cluster_config import ClusterTraining
 from genreid.training.crgan_step import RenderingConfig
 from genreid.training.identity_step import IdentityConfig
-from genreid.training.image_config import ImageConfig
 from genreid.training.optimizers import SgdConfig
 from genreid.training.taudl_config import TaudlTraining
-
-RendererName = Literal["crgan", "crgan_single", "cut_paste", "colour", "composite", "none"]
-"""What makes stage III's images: the generator, the generator without dual condition, pasting, colours moved,
-both with the target's person painted over, or nobody."""
 
 
 @dataclass(frozen=True, kw_only=True)

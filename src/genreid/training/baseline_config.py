@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from genreid.data.image_config import ImageConfig
 from genreid.models.backbone import BackboneConfig
 from genreid.training.identity_step import IdentityConfig
-from genreid.training.image_config import ImageConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from genreid.losses.camera import camera_loss
 from genreid.models.crgan import CameraDiscriminator
+from genreid.models.precision import Compute
 from genreid.training.optimizers import set_learning_rate
-from genreid.training.precision import Compute
 from genreid.training.update import Update
 
 

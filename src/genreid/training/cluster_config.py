@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from genreid.data.image_config import ImageConfig
 from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import NeckConfig
-from genreid.training.image_config import ImageConfig
 
 
 @dataclass(frozen=True, kw_only=True)

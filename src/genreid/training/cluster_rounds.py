@@ -16,11 +16,11 @@ from genreid.data.batch import ImageSet
 from genreid.data.progress import progress_of
 from genreid.models.backbone import ReidNetwork
 from genreid.models.folding import fold_batch_norm
+from genreid.models.precision import Compute
 from genreid.neighbours.jaccard import jaccard_distances
 from genreid.neighbours.nearest import nearest
 from genreid.neighbours.reciprocal import ReciprocalConfig, encode
 from genreid.training.cluster_config import ClusteringConfig
-from genreid.training.precision import Compute
 
 EMBED_BATCH = 128
 """Images embedded at once: speed and memory, not the result."""

@@ -16,14 +16,14 @@ from genreid.data.group_sampling import GroupPlan, Groups
 from genreid.data.sampling import step_generator
 from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import build_neck_network
+from genreid.models.precision import Compute
+from genreid.runs.config_file import config_to_dict
+from genreid.runs.loop import Stage, seed_everything
 from genreid.training.cluster_config import ClusterTraining
 from genreid.training.cluster_memory import ClusterMemory
 from genreid.training.cluster_rounds import centres_of, describe_round, diagnose, embed_all, find_clusters
 from genreid.training.cluster_step import ClusterSetup, cluster_step
-from genreid.training.config_file import config_to_dict
-from genreid.training.loop import Stage, seed_everything
 from genreid.training.optimizers import make_adam
-from genreid.training.precision import Compute
 
 logger = logging.getLogger(__name__)
 

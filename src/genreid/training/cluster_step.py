@@ -10,10 +10,10 @@ from torch.nn import functional as F
 from genreid.losses.cluster import cluster_contrast_loss
 from genreid.models.backbone import ReidNetwork
 from genreid.models.layers import at_least_float32
+from genreid.models.precision import Compute
 from genreid.training.cluster_config import ClusterTraining
 from genreid.training.cluster_memory import ClusterMemory
 from genreid.training.optimizers import scale_learning_rate
-from genreid.training.precision import Compute
 from genreid.training.schedules import step_decay
 from genreid.training.update import Update
 

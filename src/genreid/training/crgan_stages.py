@@ -1,9 +1,8 @@
 """CR-GAN's three stages, each made ready to run: networks, optimisers, batches, step (algorithm 1)."""
 
 import copy
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,10 +18,12 @@ from genreid.models.crgan import (
     Rendering,
 )
 from genreid.models.folding import fold_batch_norm
-from genreid.models.renderers import ColourTransfer, Composite, CutAndPaste, Untouched
-from genreid.training.adapt_config import AdaptConfig, RendererName
+from genreid.models.precision import Compute
+from genreid.runs.config_file import config_to_dict
+from genreid.runs.loop import Stage, seed_everything
+from genreid.runs.trained_renderer import AVERAGE, RENDERERS, RendererName
+from genreid.training.adapt_config import AdaptConfig
 from genreid.training.camera_step import CameraSetup, camera_step
-from genreid.training.config_file import config_to_dict
 from genreid.training.crgan_step import (
     RenderingBatch,
     RenderingNetworks,
@@ -32,9 +33,7 @@ from genreid.training.crgan_step import (
 )
 from genreid.training.identity_stage import identity_facts
 from genreid.training.identity_step import IdentitySetup, identity_step
-from genreid.training.loop import Stage, seed_everything
 from genreid.training.optimizers import make_adam, make_sgd
-from genreid.training.precision import Compute
 
 
 @dataclass(frozen=True)
@@ -98,10 +97,6 @@ def camera_stage(bench: Workbench, target: ImageSet) -> Stage[Batch]:
     return Stage(
         "camera", config.iterations, draw, learn, {"camera": network}, {"camera": setup.optimizer}, facts
     )
-
-
-AVERAGE = "average"
-"""Name of the averaged generator in stage II's checkpoints: where it is, it renders."""
 
 
 def rendering_stage(
@@ -196,43 +191,6 @@ def finetuning_stage(
     return Stage("finetuning", config.iterations, draw, learn, networks, optimizers, facts)
 
 
-def _generator(config: AdaptConfig) -> PairRenderer:
-    """Return a generator without its weights."""
-    return Generator(config.generator, *config.image.size)
-
-
-def _without_dual(config: AdaptConfig) -> AdaptConfig:
-    """Return settings of a generator that does not see the target."""
-    return replace(config, generator=replace(config.generator, dual_condition=False))
-
-
-class RendererChoice(NamedTuple):
-    """A renderer to choose.
-
-    Attributes:
-        kind: Its class, which says what it needs.
-        make: Makes it, a generator without its weights.
-        settings: Changes what the choice decides of all settings; None: nothing.
-    """
-
-    kind: type[PairRenderer]
-    make: Callable[[AdaptConfig], PairRenderer]
-    settings: Callable[[AdaptConfig], AdaptConfig] | None = None
-
-
-RENDERERS: Mapping[RendererName, RendererChoice] = {
-    "crgan": RendererChoice(Generator, _generator),
-    "crgan_single": RendererChoice(Generator, _generator, _without_dual),
-    "cut_paste": RendererChoice(
-        CutAndPaste, lambda config: CutAndPaste(erase_target=config.stage3.erase_target)
-    ),
-    "colour": RendererChoice(ColourTransfer, lambda _: ColourTransfer()),
-    "composite": RendererChoice(Composite, lambda _: Composite()),
-    "none": RendererChoice(Untouched, lambda _: Untouched()),
-}
-"""What makes stage III's images, by name."""
-
-
 def make_renderer(name: RendererName, config: AdaptConfig) -> PairRenderer:
     """Make stage III's renderer; a generator comes without its weights.
 
@@ -240,7 +198,7 @@ def make_renderer(name: RendererName, config: AdaptConfig) -> PairRenderer:
         name: One of `RENDERERS`.
         config: All settings.
     """
-    return RENDERERS[name].make(config)
+    return RENDERERS[name].make(config_to_dict(config), config.image.size)
 
 
 @torch.no_grad()

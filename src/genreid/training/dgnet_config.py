@@ -3,13 +3,13 @@
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from genreid.data.image_config import ImageConfig
 from genreid.losses.multiscale import AdversarialForm
 from genreid.losses.teacher import LabelStyle
 from genreid.models.backbone import BackboneConfig
 from genreid.models.dgnet import AppearanceConfig, DecoderConfig, ScaleDiscriminatorConfig, StructureConfig
 from genreid.training.baseline_config import BaselineConfig
 from genreid.training.identity_step import IdentityConfig
-from genreid.training.image_config import ImageConfig
 from genreid.training.optimizers import SgdConfig
 from genreid.training.schedules import ramp
 

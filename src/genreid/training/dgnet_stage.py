@@ -20,7 +20,9 @@ from genreid.models.dgnet import (
     build_appearance_encoder,
     to_normalised,
 )
-from genreid.training.config_file import config_to_dict
+from genreid.models.precision import Compute
+from genreid.runs.config_file import config_to_dict
+from genreid.runs.loop import Stage, seed_everything
 from genreid.training.dgnet_config import DgnetConfig, DgnetTraining
 from genreid.training.dgnet_step import (
     DgnetOptimizers,
@@ -31,9 +33,7 @@ from genreid.training.dgnet_step import (
     offline_feeding_step,
 )
 from genreid.training.identity_step import set_training_mode
-from genreid.training.loop import Stage, seed_everything
 from genreid.training.optimizers import make_adam, make_sgd
-from genreid.training.precision import Compute
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from torch import Tensor
 
 from genreid.data.batch import Batch, BatchPlan, ImageSet
 from genreid.models.backbone import build_reid_network
+from genreid.models.precision import Compute
+from genreid.runs.config_file import config_to_dict
+from genreid.runs.loop import Stage, seed_everything
 from genreid.training.baseline_config import BaselineConfig
-from genreid.training.config_file import config_to_dict
 from genreid.training.identity_step import IdentitySetup, identity_step
-from genreid.training.loop import Stage, seed_everything
 from genreid.training.optimizers import make_sgd
-from genreid.training.precision import Compute
 
 
 def identity_stage(config: BaselineConfig, source: ImageSet, seed: int, compute: Compute) -> Stage[Batch]:

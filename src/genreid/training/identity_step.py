@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from genreid.losses.identity import identity_loss
 from genreid.models.backbone import ReidNetwork
 from genreid.models.layers import at_least_float32
+from genreid.models.precision import Compute
 from genreid.training.optimizers import SgdConfig, scale_learning_rate
-from genreid.training.precision import Compute
 from genreid.training.schedules import step_decay, warm_up
 from genreid.training.update import Update
 

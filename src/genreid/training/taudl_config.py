@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from genreid.data.image_config import ImageConfig
 from genreid.losses.taudl import CctaConfig
 from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import NeckConfig
-from genreid.training.image_config import ImageConfig
 
 
 @dataclass(frozen=True, kw_only=True)

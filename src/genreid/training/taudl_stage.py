@@ -13,13 +13,13 @@ from genreid.data.sample import UNKNOWN_CAMID
 from genreid.data.sampling import step_generator
 from genreid.data.sized_crop import SizedCrop, random_sized_crop
 from genreid.data.tracklet_sampling import TrackletPlan, Tracklets
+from genreid.methods import TAUDL_USES
 from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import build_neck_network
-from genreid.training.config_file import config_to_dict
-from genreid.training.loop import Stage, seed_everything
-from genreid.training.methods import TAUDL_USES
+from genreid.models.precision import Compute
+from genreid.runs.config_file import config_to_dict
+from genreid.runs.loop import Stage, seed_everything
 from genreid.training.optimizers import make_adam
-from genreid.training.precision import Compute
 from genreid.training.taudl_config import TaudlTraining
 from genreid.training.taudl_step import TaudlSetup, taudl_step
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from genreid.losses.taudl import ccta_loss, pctd_loss
 from genreid.models.backbone import ReidNetwork
 from genreid.models.layers import at_least_float32
+from genreid.models.precision import Compute
 from genreid.training.optimizers import scale_learning_rate
-from genreid.training.precision import Compute
 from genreid.training.schedules import hold_then_fall
 from genreid.training.taudl_config import TaudlTraining
 from genreid.training.update import Update

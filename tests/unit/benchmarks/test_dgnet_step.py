@@ -14,7 +14,7 @@ from benchmarks.dgnet_step import (
     our_step,
 )
 from benchmarks.literal_dgnet import LiteralStep
-from genreid.training.precision import Compute
+from genreid.models.precision import Compute
 
 CPU = Compute(torch.device("cpu"), bf16=False)
 

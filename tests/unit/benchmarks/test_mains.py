@@ -13,7 +13,7 @@ import torch
 from benchmarks.evaluation import our_scores, plain_scores
 from benchmarks.gpu_steps import count_flops, main, matrix_rate, waiting_calls
 from genreid.features.feature_set import FeatureSet
-from genreid.training.precision import Compute
+from genreid.models.precision import Compute
 
 CPU = Compute(torch.device("cpu"), bf16=False)
 

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from genreid.cli.options import TrainingArguments, parse_training
-from genreid.training.config_file import save_config
+from genreid.runs.config_file import save_config
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from genreid.cli.outcome import end
-from genreid.training.loop import Outcome
+from genreid.runs.loop import Outcome
 
 ENDS = [(Outcome.FINISHED, 0, True), (Outcome.OUT_OF_TIME, 0, False), (Outcome.INTERRUPTED, 130, False)]
 

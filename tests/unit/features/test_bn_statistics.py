@@ -15,7 +15,7 @@ from genreid.features.bn_statistics import (
     reestimate_from_folder,
 )
 from genreid.models.backbone import BackboneConfig, InputStatistics, ReidNetwork, build_reid_network
-from genreid.training.precision import Compute
+from genreid.models.precision import Compute
 from tests.drawn_datasets import Canvas, Shot, draw_market1501
 
 FP32 = Compute(torch.device("cpu"), bf16=False)

@@ -17,7 +17,7 @@ from genreid.features.extract import Extractor, extract, extract_split, fingerpr
 from genreid.features.feature_set import FeatureSet
 from genreid.features.halves import halves_in
 from genreid.features.options import FeatureOptions
-from genreid.training.precision import Compute
+from genreid.models.precision import Compute
 from tests.drawn_datasets import draw_market1501
 from tests.tiny_dgnet_run import APPEARANCE, SIZE, appearance_encoder, save_dgnet, save_offline, save_teacher
 from tests.tiny_dgnet_run import teacher as make_teacher

@@ -22,8 +22,8 @@ from genreid.features.extract import Extractor, extract, extract_split, fingerpr
 from genreid.features.feature_set import FeatureSet
 from genreid.features.options import FeatureOptions
 from genreid.models.backbone import BackboneConfig, ReidNetwork, build_reid_network
-from genreid.training.checkpoint import CheckpointState, save_checkpoint
-from genreid.training.config_file import config_to_dict
+from genreid.runs.checkpoint import CheckpointState, save_checkpoint
+from genreid.runs.config_file import config_to_dict
 from tests.drawn_datasets import draw_market1501
 
 SIZE = (64, 32)

@@ -16,7 +16,7 @@ from genreid.features.networks import DualNetwork, PooledNetwork, expect_fitting
 from genreid.features.options import FeatureOptions
 from genreid.models.appearance import AppearanceConfig, AppearanceEncoder, IdentityHead
 from genreid.models.backbone import BackboneConfig, input_statistics
-from genreid.training.precision import Compute
+from genreid.models.precision import Compute
 from tests.oracles.dgnet_features_oracle import TwoHalves, head, of_image_and_mirror, published_score
 from tests.tiny_dgnet_run import APPEARANCE, SIZE, appearance_encoder, teacher
 

@@ -20,8 +20,8 @@ from genreid.generation import dataset
 from genreid.generation.dataset import COLUMNS, DatasetOrder, generate_dataset
 from genreid.generation.dataset_plan import BLOCK, People, mixture, planned_block
 from genreid.generation.swapping import Swapper
-from genreid.training.loop import Session
-from genreid.training.precision import Compute
+from genreid.models.precision import Compute
+from genreid.runs.loop import Session
 from tests.tiny_dgnet_run import SIZE, dgnet_networks
 
 ROOT = Path("/data")

@@ -10,8 +10,8 @@ from PIL import Image
 
 from genreid.generation.renderer import Picture, Renderer
 from genreid.models.crgan import PairRenderer
+from genreid.models.precision import Compute
 from genreid.models.renderers import ColourTransfer, Composite, CutAndPaste, Untouched
-from genreid.training.precision import Compute
 from tests.drawn_datasets import Canvas, Shot
 
 SIZE = (16, 8)

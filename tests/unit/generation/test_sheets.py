@@ -13,7 +13,7 @@ from genreid.generation.sheets import MIN_TILE_HEIGHT, Sheet, draw_sheet
 from genreid.generation.swap_sheets import Code, Course, RealImages, grid_sheet, interpolation_sheet
 from genreid.generation.swapping import Swapper
 from genreid.models.crgan import ConditionPair, Rendering
-from genreid.training.precision import Compute
+from genreid.models.precision import Compute
 from tests.tiny_dgnet_run import SIZE, dgnet_networks
 
 FACTOR = MIN_TILE_HEIGHT // SIZE[0]

@@ -12,7 +12,7 @@ from torch import Tensor
 from genreid.data.bank import ImageBank
 from genreid.generation.swapping import Swapper
 from genreid.models.dgnet import DgnetNetworks
-from genreid.training.precision import Compute
+from genreid.models.precision import Compute
 from tests.drawn_datasets import Canvas, Shot
 from tests.tiny_dgnet_run import SIZE, dgnet_networks, save_dgnet
 

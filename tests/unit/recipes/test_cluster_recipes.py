@@ -3,8 +3,8 @@
 import pytest
 
 from genreid.recipes import cluster, crgan
+from genreid.runs.config_file import config_from_dict, config_to_dict
 from genreid.training.cluster_config import ClusterConfig
-from genreid.training.config_file import config_from_dict, config_to_dict
 
 
 def test_the_published_numbers() -> None:

@@ -2,12 +2,12 @@
 
 import pytest
 
+from genreid.data.image_config import ImageConfig
 from genreid.models.crgan import Generator, encoder_levels
 from genreid.recipes import baseline, crgan, demo
+from genreid.runs.config_file import config_from_dict, config_to_dict
 from genreid.training.adapt_config import AdaptConfig, FinetuningConfig
 from genreid.training.baseline_config import BaselineConfig
-from genreid.training.config_file import config_from_dict, config_to_dict
-from genreid.training.image_config import ImageConfig
 from genreid.training.schedules import generator_updates
 
 

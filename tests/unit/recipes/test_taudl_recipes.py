@@ -3,7 +3,7 @@
 import pytest
 
 from genreid.recipes import crgan, taudl
-from genreid.training.config_file import config_from_dict, config_to_dict
+from genreid.runs.config_file import config_from_dict, config_to_dict
 from genreid.training.taudl_config import TaudlConfig
 
 

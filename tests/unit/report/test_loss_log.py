@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from genreid.report.loss_log import LossLog, Point, read_loss_log
-from genreid.training.run_log import RunLog
+from genreid.runs.run_log import RunLog
 
 
 def read(tmp_path: Path, *lines: str, end: str = "\n") -> LossLog:

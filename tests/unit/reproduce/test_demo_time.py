@@ -10,7 +10,7 @@ from genreid.drawn.plan import Synthesis
 from genreid.drawn.write import synthesize
 from genreid.recipes.demo import demo, tiny
 from genreid.reproduce.demo_time import BESIDES, RENDERING, expected_minutes, steps_of_stage_one
-from genreid.training.run_options import RunOptions
+from genreid.runs.run_options import RunOptions
 
 
 def test_longer_stages_take_longer() -> None:

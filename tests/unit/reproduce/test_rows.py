@@ -6,8 +6,8 @@ from genreid.data.load import READERS
 from genreid.reproduce.paper import Row
 from genreid.reproduce.published import DATA, FORMATS, PUBLISHED_SIZES
 from genreid.reproduce.rows import ROWS, find_row, rows_with
-from genreid.training.config_file import config_to_dict
-from genreid.training.run_folder import flatten
+from genreid.runs.config_file import config_to_dict
+from genreid.runs.run_folder import flatten
 
 BOTH_WAYS = ("market1501-dukemtmc", "dukemtmc-market1501")
 TABLES = {

@@ -11,7 +11,7 @@ from genreid.reproduce.file import expect_same_kind
 from genreid.reproduce.plan import RowPlan
 from genreid.reproduce.rows import find_row
 from genreid.reproduce.training import finished
-from genreid.training.checkpoint import CheckpointState, save_checkpoint
+from genreid.runs.checkpoint import CheckpointState, save_checkpoint
 
 TRAINING = find_row("crgan/cuhk03-market1501/direct").training
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from genreid.models.neck import NeckNetwork
-from genreid.training.checkpoint import checkpoint_folders, load_newest
+from genreid.runs.checkpoint import checkpoint_folders, load_newest
+from genreid.runs.loop import Session, Stage, run_stage
+from genreid.runs.run_log import RunLog
+from genreid.runs.trained_networks import load_reid_network
 from genreid.training.cluster_config import ClusteringConfig
 from genreid.training.cluster_stage import ERASED, ClusterBatch, ClusterBatches, ClusterBench, cluster_stage
-from genreid.training.loop import Session, Stage, run_stage
-from genreid.training.run_log import RunLog
-from genreid.training.trained_networks import load_reid_network
 from tests.tiny_clusters import CONFIG, cluster_bench, coloured_people
 
 

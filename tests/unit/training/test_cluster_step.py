@@ -9,11 +9,11 @@ from torch.nn import functional as F
 
 from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import NeckConfig, build_neck_network
+from genreid.models.precision import Compute
 from genreid.training.cluster_config import ClusteringConfig, ClusterTraining
 from genreid.training.cluster_memory import ClusterMemory
 from genreid.training.cluster_step import ClusterSetup, cluster_step
 from genreid.training.optimizers import make_adam
-from genreid.training.precision import Compute
 from tests.drawn_tensors import fill, normal
 from tests.oracles import cluster_oracle as oracle
 

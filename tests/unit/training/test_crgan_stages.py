@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from genreid.data.image_config import ImageConfig
 from genreid.models.backbone import BackboneConfig, ReidNetwork
 from genreid.models.crgan import (
     CameraDiscriminator,
@@ -19,6 +20,7 @@ from genreid.models.crgan import (
     Rendering,
 )
 from genreid.models.renderers import ColourTransfer, Composite, CutAndPaste, Untouched
+from genreid.runs.loop import Stage
 from genreid.training.adapt_config import AdaptConfig, FinetuningConfig
 from genreid.training.camera_step import CameraConfig
 from genreid.training.crgan_stages import (
@@ -35,8 +37,6 @@ from genreid.training.crgan_stages import (
 from genreid.training.crgan_step import RenderingConfig, RenderingWeights
 from genreid.training.identity_stage import identity_stage
 from genreid.training.identity_step import IdentityConfig
-from genreid.training.image_config import ImageConfig
-from genreid.training.loop import Stage
 from tests.tiny_domains import domains, image_set
 from tests.tiny_stage_two import CPU
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from genreid.models.crgan import Rendering
+from genreid.models.precision import Compute
 from genreid.models.renderers import Composite
 from genreid.training.crgan_step import (
     RenderingConfig,
@@ -20,7 +21,6 @@ from genreid.training.crgan_step import (
     rendering_step,
     weights_at,
 )
-from genreid.training.precision import Compute
 from genreid.training.update import weigh
 from genreid.training.views import draw_views, look_at
 from tests.drawn_tensors import weights_of

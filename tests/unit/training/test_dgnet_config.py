@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from genreid.data.image_config import ImageConfig
 from genreid.models.backbone import BackboneConfig
 from genreid.models.dgnet import AppearanceConfig
 from genreid.recipes.dgnet import paper_text, published, published_msmt17
 from genreid.training.dgnet_config import AdamConfig, DgnetConfig, DgnetTraining, DgnetWeights, Ramp
-from genreid.training.image_config import ImageConfig
 from genreid.training.schedules import ramp, step_decay
 
 RISES = [(0, 0), (29_999, 0), (30_000, 0), (30_001, 5e-4), (31_000, 0.5)]

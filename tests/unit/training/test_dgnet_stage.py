@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from genreid.data.image_config import ImageConfig
 from genreid.models.backbone import BackboneConfig, ReidNetwork
 from genreid.models.dgnet import (
     AppearanceConfig,
@@ -20,14 +21,13 @@ from genreid.models.dgnet import (
     StructureEncoder,
     from_normalised,
 )
+from genreid.runs.loop import Stage, seed_everything
 from genreid.training.baseline_config import BaselineConfig
 from genreid.training.dgnet_config import AdamConfig, DgnetConfig, DgnetTraining, Ramp, TeachingConfig
 from genreid.training.dgnet_stage import DgnetBench, dgnet_facts, dgnet_stage, offline_stage
 from genreid.training.dgnet_stage import _drawing as drawing
 from genreid.training.identity_stage import identity_stage
 from genreid.training.identity_step import IdentityConfig
-from genreid.training.image_config import ImageConfig
-from genreid.training.loop import Stage, seed_everything
 from genreid.training.optimizers import SgdConfig
 from tests.drawn_tensors import weights_of
 from tests.tiny_dgnet import CPU

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from genreid.losses.teacher import LabelStyle
 from genreid.models.dgnet import DgnetNetworks
+from genreid.models.precision import Compute
 from genreid.recipes.dgnet import paper_text
 from genreid.training.dgnet_config import DgnetTraining, DgnetWeights, TeachingConfig
 from genreid.training.dgnet_step import DgnetSetup, SwapBatch, dgnet_step, offline_feeding_step
-from genreid.training.precision import Compute
 from genreid.training.update import weigh
 from tests.drawn_tensors import fill, weights_of
 from tests.oracles.dgnet_oracle import LiteralBatch, LiteralDgnet, LiteralSettings, Reading, weights

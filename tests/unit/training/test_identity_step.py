@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from genreid.models.backbone import BackboneConfig, build_reid_network
+from genreid.models.precision import Compute
 from genreid.training.identity_step import IdentityConfig, IdentitySetup, identity_step, set_training_mode
 from genreid.training.optimizers import SgdConfig, make_sgd
-from genreid.training.precision import Compute
 from tests.drawn_tensors import fill, normal
 from tests.oracles import crgan_oracle as oracle
 

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from genreid.data.batch import Batch
+from genreid.methods import TAUDL_USES
 from genreid.models.neck import NeckConfig, NeckNetwork
-from genreid.training.loop import Session, Stage, run_stage
-from genreid.training.methods import TAUDL_USES
-from genreid.training.run_log import RunLog
+from genreid.runs.loop import Session, Stage, run_stage
+from genreid.runs.run_log import RunLog
+from genreid.runs.trained_networks import load_reid_network
 from genreid.training.taudl_config import TaudlTraining
 from genreid.training.taudl_stage import TaudlBench, taudl_stage
-from genreid.training.trained_networks import load_reid_network
 from tests.tiny_clusters import BACKBONE, CPU, coloured_people
 
 CONFIG = TaudlTraining(

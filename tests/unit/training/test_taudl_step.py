@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from genreid.losses.taudl import CctaConfig
 from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import NeckConfig, build_neck_network
+from genreid.models.precision import Compute
 from genreid.training.optimizers import make_adam
-from genreid.training.precision import Compute
 from genreid.training.taudl_config import TaudlTraining
 from genreid.training.taudl_step import TaudlSetup, taudl_step
 from tests.drawn_tensors import fill, normal

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from genreid.models.crgan import CameraDiscriminator, CameraDiscriminatorConfig
-from genreid.training.checkpoint import (
+from genreid.runs.checkpoint import (
     KEPT,
     CheckpointState,
     DamagedCheckpointError,
@@ -281,7 +281,7 @@ def test_too_many_open_files_are_no_damage(tmp_path: Path, monkeypatch: pytest.M
         msg = f"No such file or directory: {path}"
         raise FileNotFoundError(msg)
 
-    monkeypatch.setattr("genreid.training.checkpoint.load_file", fail)
+    monkeypatch.setattr("genreid.runs.checkpoint.load_file", fail)
     with pytest.raises(OSError, match="cannot read") as raised:
         load_newest(tmp_path)
     assert not isinstance(raised.value, DamagedCheckpointError)
@@ -431,7 +431,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
         msg = "I/O error: No space left on device (os error 28)"
         raise SafetensorError(msg)
 
-    monkeypatch.setattr("genreid.training.checkpoint.save_file", full)
+    monkeypatch.setattr("genreid.runs.checkpoint.save_file", full)
     with pytest.raises(OSError, match=r"cannot write .*networks\.safetensors: .*No space left"):
         trained.save(tmp_path, 20)
     assert [path.name for path in tmp_path.iterdir()] == ["00000010"], "no draft is left"

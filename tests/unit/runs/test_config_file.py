@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genreid.training.config_file import (
+from genreid.runs.config_file import (
     closest,
     config_from_dict,
     config_to_dict,

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from genreid.models.dgnet import to_normalised
-from genreid.training.trained_networks import has_dgnet, load_appearance, load_dgnet, load_reid_network
+from genreid.runs.trained_networks import has_dgnet, load_appearance, load_dgnet, load_reid_network
 from tests.drawn_tensors import pair
 from tests.tiny_dgnet_run import SIZE, save_dgnet, save_offline, save_teacher
 

@@ -7,17 +7,17 @@ from typing import Any
 
 from torch import nn
 
-from genreid.training.checkpoint import (
+from genreid.runs.checkpoint import (
     FILES,
     Checkpoint,
     DamagedCheckpointError,
     checkpoint_beside,
     load_newest,
 )
-from genreid.training.loop import Stage, differences
-from genreid.training.own_files import expect_own_files
-from genreid.training.run import Run
-from genreid.training.trained_networks import has_dgnet, load_appearance, load_reid_network
+from genreid.runs.loop import Stage, differences
+from genreid.runs.own_files import expect_own_files
+from genreid.runs.run import Run
+from genreid.runs.trained_networks import has_dgnet, load_appearance, load_reid_network
 
 logger = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 import yaml
 
+from genreid.data.image_config import ImageConfig
+from genreid.runs.config_file import config_to_dict, load_config, read_yaml_mapping
+from genreid.runs.run_folder import flatten, open_run, read_config, read_job
 from genreid.training.baseline_config import BaselineConfig
-from genreid.training.config_file import config_to_dict, load_config, read_yaml_mapping
-from genreid.training.image_config import ImageConfig
-from genreid.training.run_folder import flatten, open_run, read_config, read_job
 
 
 @dataclass(frozen=True)

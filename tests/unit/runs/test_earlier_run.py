@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from genreid.models.backbone import BackboneConfig, ReidNetwork, build_reid_network
-from genreid.training.checkpoint import CheckpointState, checkpoint_folders, save_checkpoint
-from genreid.training.config_file import config_to_dict
-from genreid.training.earlier_run import start_backbone_from, take_over_if_it_fits, take_over_stage
-from genreid.training.loop import Stage
+from genreid.runs.checkpoint import CheckpointState, checkpoint_folders, save_checkpoint
+from genreid.runs.config_file import config_to_dict
+from genreid.runs.earlier_run import start_backbone_from, take_over_if_it_fits, take_over_stage
+from genreid.runs.loop import Stage
 
 BACKBONE = BackboneConfig("test_resnet", weights="none")
 FACTS = {"backbone": config_to_dict(BACKBONE), "num_classes": 3, "size": [32, 16]}

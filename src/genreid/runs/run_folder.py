@@ -15,11 +15,11 @@ import torch
 
 from genreid import __version__
 from genreid.data.whole_file import write_whole
-from genreid.training.checkpoint import checkpoint_folders, listed, stage_folders
-from genreid.training.config_file import config_to_dict, read_yaml_mapping, save_config
-from genreid.training.methods import METHODS, STAGES
-from genreid.training.own_files import expect_own_files
-from genreid.training.run import CONFIG, JOB, Run
+from genreid.methods import METHODS, STAGES
+from genreid.runs.checkpoint import checkpoint_folders, listed, stage_folders
+from genreid.runs.config_file import config_to_dict, read_yaml_mapping, save_config
+from genreid.runs.own_files import expect_own_files
+from genreid.runs.run import CONFIG, JOB, Run
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

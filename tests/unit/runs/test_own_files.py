@@ -14,10 +14,10 @@ from genreid.generation.swapping import Swapper
 from genreid.pipelines.adapt import job_of_run
 from genreid.pipelines.people_of_run import people_of_run
 from genreid.report.run_reader import read_runs
-from genreid.training.earlier_run import start_backbone_from, take_over_if_it_fits, take_over_stage
-from genreid.training.loop import Stage
-from genreid.training.own_files import expect_own_files
-from genreid.training.run_folder import open_run, read_job
+from genreid.runs.earlier_run import start_backbone_from, take_over_if_it_fits, take_over_stage
+from genreid.runs.loop import Stage
+from genreid.runs.own_files import expect_own_files
+from genreid.runs.run_folder import open_run, read_job
 
 STAGE: Stage[None] = Stage("identity", 4, lambda _step: None, lambda _batch, _step: {}, {}, {}, {})
 

@@ -59,6 +59,20 @@ def config_from_dict(
     return typing.cast(ConfigT, _build(config_type, mapping, _Place(source)))
 
 
+def config_of(defaults: ConfigT, facts: Mapping[str, Any], source: str = "checkpoint") -> ConfigT:
+    """Return a configuration that a checkpoint or a file describes; what it does not know has its default.
+
+    Args:
+        defaults: Defaults.
+        facts: What is described.
+        source: What error messages call it.
+
+    Raises:
+        ValueError: If a key is unknown or a value does not fit.
+    """
+    return config_from_dict(type(defaults), merge_mappings(config_to_dict(defaults), facts), source=source)
+
+
 def save_config(path: Path, config: "DataclassInstance") -> None:
     """Write `config` as YAML, in the order of its fields.
 

@@ -9,7 +9,7 @@ from typing import Self
 
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from genreid.training.run import Run
+from genreid.runs.run import Run
 
 
 class RunLog:

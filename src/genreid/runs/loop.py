@@ -23,7 +23,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from genreid.training.checkpoint import (
+from genreid.runs.checkpoint import (
     Checkpoint,
     CheckpointState,
     delete_drafts,
@@ -31,10 +31,10 @@ from genreid.training.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
-from genreid.training.progress import StageProgress
-from genreid.training.run import Run
-from genreid.training.run_folder import as_it_was, flatten
-from genreid.training.run_log import RunLog
+from genreid.runs.progress import StageProgress
+from genreid.runs.run import Run
+from genreid.runs.run_folder import as_it_was, flatten
+from genreid.runs.run_log import RunLog
 
 logger = logging.getLogger(__name__)
 NetworkT = TypeVar("NetworkT", bound=nn.Module)

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
-from genreid.training.loop import Session
-from genreid.training.precision import Compute
-from genreid.training.run_folder import job_record, open_run
-from genreid.training.run_log import RunLog
-from genreid.training.run_options import RunOptions
+from genreid.models.precision import Compute
+from genreid.runs.loop import Session
+from genreid.runs.run_folder import job_record, open_run
+from genreid.runs.run_log import RunLog
+from genreid.runs.run_options import RunOptions
 
 try:
     import fcntl

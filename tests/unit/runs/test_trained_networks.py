@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import nn
 
+from genreid.data.image_config import ImageConfig
 from genreid.models.backbone import BackboneConfig, build_reid_network
 from genreid.models.crgan import Generator, GeneratorConfig
 from genreid.models.renderers import ColourTransfer, Composite, CutAndPaste, Untouched
+from genreid.runs.checkpoint import CheckpointState, save_checkpoint
+from genreid.runs.config_file import config_to_dict, save_config
+from genreid.runs.trained_networks import load_reid_network
+from genreid.runs.trained_renderer import load_renderer
 from genreid.training.adapt_config import AdaptConfig, FinetuningConfig
-from genreid.training.checkpoint import CheckpointState, save_checkpoint
-from genreid.training.config_file import config_to_dict, save_config
-from genreid.training.image_config import ImageConfig
-from genreid.training.trained_networks import load_reid_network
-from genreid.training.trained_renderer import load_renderer
 from tests.drawn_tensors import fill, pair
 
 BACKBONE = BackboneConfig("test_resnet", weights="none")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from genreid.training.progress import StageProgress
-from genreid.training.run_log import RunLog
+from genreid.runs.progress import StageProgress
+from genreid.runs.run_log import RunLog
 
 
 def test_one_json_object_a_line(tmp_path: Path) -> None:

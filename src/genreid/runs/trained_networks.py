@@ -1,15 +1,15 @@
 """The trained networks of a run folder, rebuilt from its checkpoints."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import torch
 from torch import nn
 
 from genreid.data.decode import Kind
+from genreid.methods import STAGES, stages_that_leave
 from genreid.models.backbone import BackboneConfig, ReidNetwork, build_reid_network
 from genreid.models.dgnet import (
     AppearanceConfig,
@@ -22,16 +22,10 @@ from genreid.models.dgnet import (
     build_appearance_encoder,
 )
 from genreid.models.neck import NeckConfig, build_neck_network
-from genreid.training.checkpoint import Checkpoint, checkpoint_folders, load_newest, stage_folders
-from genreid.training.config_file import (
-    ConfigT,
-    config_from_dict,
-    config_to_dict,
-    merge_mappings,
-)
-from genreid.training.methods import STAGES, stages_that_leave
-from genreid.training.own_files import expect_own_files
-from genreid.training.run import Run
+from genreid.runs.checkpoint import Checkpoint, checkpoint_folders, load_newest, stage_folders
+from genreid.runs.config_file import config_of, merge_mappings
+from genreid.runs.own_files import expect_own_files
+from genreid.runs.run import Run
 
 logger = logging.getLogger(__name__)
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -222,20 +216,6 @@ def _rebuild_appearance(checkpoint: Checkpoint) -> AppearanceEncoder:
     network = build_appearance_encoder(config_of(AppearanceConfig(), described), facts["num_classes"])
     network.load_state_dict(checkpoint.network("appearance"))
     return ready(network)
-
-
-def config_of(defaults: ConfigT, facts: Mapping[str, Any], source: str = "checkpoint") -> ConfigT:
-    """Return a configuration that a checkpoint or a file describes; what it does not know has its default.
-
-    Args:
-        defaults: Defaults.
-        facts: What is described.
-        source: What error messages call it.
-
-    Raises:
-        ValueError: If a key is unknown or a value does not fit.
-    """
-    return config_from_dict(type(defaults), merge_mappings(config_to_dict(defaults), facts), source=source)
 
 
 def ready(network: NetworkT) -> NetworkT:

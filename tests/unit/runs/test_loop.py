@@ -15,8 +15,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from genreid.training.checkpoint import checkpoint_folders, load_newest, save_checkpoint
-from genreid.training.loop import (
+from genreid.runs.checkpoint import checkpoint_folders, load_newest, save_checkpoint
+from genreid.runs.loop import (
     STOP_SIGNALS,
     Outcome,
     Session,
@@ -25,8 +25,8 @@ from genreid.training.loop import (
     run_stage,
     seed_everything,
 )
+from genreid.runs.run_log import RunLog
 from genreid.training.optimizers import make_adam
-from genreid.training.run_log import RunLog
 from tests.drawn_tensors import fill
 
 STEPS = 50
@@ -391,7 +391,7 @@ def signal_while_saving(monkeypatch: pytest.MonkeyPatch, number: signal.Signals)
         os.kill(os.getpid(), number)
         return save_checkpoint(*arguments)
 
-    monkeypatch.setattr("genreid.training.loop.save_checkpoint", save)
+    monkeypatch.setattr("genreid.runs.loop.save_checkpoint", save)
 
 
 @pytest.mark.usefixtures("heard")

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from genreid.training import precision
-from genreid.training.precision import Compute, choose_compute
+from genreid.models import precision
+from genreid.models.precision import Compute, choose_compute
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from genreid import __version__
 from genreid.data.whole_file import flush, sha256_of, usual_mode
-from genreid.training.run import Run
+from genreid.runs.run import Run
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import pytest
 
-from genreid.training.precision import Compute, choose_compute
-from genreid.training.run_folder import read_job
-from genreid.training.run_options import RunOptions
-from genreid.training.work import work_on
+from genreid.models.precision import Compute, choose_compute
+from genreid.runs.run_folder import read_job
+from genreid.runs.run_options import RunOptions
+from genreid.runs.work import work_on
 
 COMPUTE: Compute = choose_compute("cpu", "fp32")
 needs_locks = pytest.mark.skipif(

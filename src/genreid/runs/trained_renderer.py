@@ -1,0 +1,104 @@
+"""What makes a run's renderings: what there is to choose, and how it is rebuilt from a run folder."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from genreid.data.decode import Kind
+from genreid.data.image_config import ImageConfig
+from genreid.models.crgan import Generator, GeneratorConfig, PairRenderer
+from genreid.models.renderers import ColourTransfer, Composite, CutAndPaste, Untouched
+from genreid.runs.checkpoint import load_newest
+from genreid.runs.config_file import config_of
+from genreid.runs.run import Run
+from genreid.runs.run_folder import read_config, read_job
+from genreid.runs.trained_networks import kind_of, ready, size_of, warn_unless_finished
+
+RendererName = Literal["crgan", "crgan_single", "cut_paste", "colour", "composite", "none"]
+"""What makes stage III's images: the generator, the generator without dual condition, pasting, colours moved,
+both with the target's person painted over, or nobody."""
+AVERAGE = "average"
+"""Name of the averaged generator in stage II's checkpoints: where it is, it renders."""
+
+
+@dataclass(frozen=True)
+class RendererChoice:
+    """A renderer to choose.
+
+    Attributes:
+        kind: Its class, which says what it needs.
+        make: Makes it from sections of the settings, as config.yaml and checkpoints hold them, and from the
+            images' height and width; a generator without its weights.
+        decides: What the choice decides of all settings, section by section.
+    """
+
+    kind: type[PairRenderer]
+    make: Callable[[Mapping[str, Any], tuple[int, int]], PairRenderer]
+    decides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def _generator(settings: Mapping[str, Any], size: tuple[int, int]) -> PairRenderer:
+    """Return a generator without its weights."""
+    return Generator(config_of(GeneratorConfig(), settings["generator"]), *size)
+
+
+def _cut_and_paste(settings: Mapping[str, Any], _size: tuple[int, int]) -> PairRenderer:
+    """Return what pastes; runs of older versions did not erase."""
+    return CutAndPaste(erase_target=settings["stage3"].get("erase_target", False))
+
+
+RENDERERS: Mapping[RendererName, RendererChoice] = {
+    "crgan": RendererChoice(Generator, _generator),
+    "crgan_single": RendererChoice(Generator, _generator, {"generator": {"dual_condition": False}}),
+    "cut_paste": RendererChoice(CutAndPaste, _cut_and_paste),
+    "colour": RendererChoice(ColourTransfer, lambda *_: ColourTransfer()),
+    "composite": RendererChoice(Composite, lambda *_: Composite()),
+    "none": RendererChoice(Untouched, lambda *_: Untouched()),
+}
+"""What makes stage III's images, by name."""
+
+
+@dataclass(frozen=True)
+class LoadedRenderer:
+    """A renderer out of a run folder, in evaluation mode.
+
+    Attributes:
+        network: The renderer.
+        size: Height and width of the images.
+        kind: How they are resized.
+    """
+
+    network: PairRenderer
+    size: tuple[int, int]
+    kind: Kind
+
+
+def load_renderer(run: Path) -> LoadedRenderer:
+    """Load what made stage III's images from a run folder.
+
+    Args:
+        run: The run folder of `genreid adapt`.
+
+    Raises:
+        ValueError: If the run has no renderer yet.
+    """
+    name = read_job(run).get("renderer", "crgan")
+    if name not in RENDERERS:
+        msg = f"{run / 'job.json'}: renderer must be one of {', '.join(RENDERERS)}, got {name!r}"
+        raise ValueError(msg)
+    choice = RENDERERS[name]
+    if not choice.kind.is_trained:
+        settings = read_config(run)
+        image = config_of(ImageConfig(), settings["image"], source=str(Run(run).config))
+        return LoadedRenderer(choice.make(settings, image.size), image.size, image.kind)
+    checkpoint = load_newest(Run(run).stage("rendering"))
+    if checkpoint is None:
+        msg = f"{run} holds no generator yet; stage II of `genreid adapt --out {run}` makes it"
+        raise ValueError(msg)
+    warn_unless_finished(checkpoint)
+    size = size_of(checkpoint)
+    generator = choice.make(checkpoint.state.facts, size)
+    averaged = any(key.startswith(f"{AVERAGE}.") for key in checkpoint.networks)
+    generator.load_state_dict(checkpoint.network(AVERAGE if averaged else "generator"))
+    return LoadedRenderer(ready(generator), size, kind_of(checkpoint))
