@@ -86,7 +86,8 @@ def _made(job: DemoJob, kind: str, domain: Domain) -> float:
             spoilt, chosen = Image.fromarray(person.astype(np.uint8)), FILTERS[kind]
             write_mask(ours, np.asarray(spoilt if chosen is None else spoilt.filter(chosen)))
         found = read_mask(ours) > 0
-        agreement.append((person & found).sum() / (person | found).sum())
+        if person.any() or found.any():  # there are pictures without people
+            agreement.append((person & found).sum() / (person | found).sum())
     return float(np.mean(agreement))
 
 
