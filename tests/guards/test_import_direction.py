@@ -93,8 +93,8 @@ def test_what_uses_a_trained_network_needs_no_training(module: Module) -> None:
     for node, name in imported(module):
         if name.startswith("genreid.training"):
             pytest.fail(
-                f"{module.at(node)}: {module.room}/ imports {name}. A run folder is opened by runs/; move what "
-                "is needed there, or into the room that it is about.",
+                f"{module.at(node)}: {module.room}/ imports {name}. Run folders are opened by runs/; move "
+                "what is needed there, or into the room that it is about.",
                 pytrace=False,
             )
 

@@ -156,12 +156,13 @@ def adapt(job: AdaptJob, options: RunOptions, config: AdaptConfig) -> Outcome:
         ValueError: If the folders, masks or settings do not fit together.
     """
     job = replace(job, renderer=job.renderer or RENDERER_OF_RECIPE.get(options.recipe, "crgan"))
-    name = job.renderer_name
-    config = config_of(config, RENDERERS[name].decides, source=f"--renderer {name}")
     compute = choose_compute(options.device, options.precision)
     inputs = _read_inputs(job, options.holdout)
+    following: Following | None = None if job.then == "none" else load(METHODS[job.then].then)
+    name = job.renderer_name
+    config = config_of(config, RENDERERS[name].decides, source=f"--renderer {name}")
     with work_on(job, options, config, compute) as work:
-        finished = _run(job, inputs, Workbench(config, options.seed, compute), work)
+        finished = _run(job, inputs, following, Workbench(config, options.seed, compute), work)
     return work.session.end(finished=finished)
 
 
@@ -201,7 +202,7 @@ def job_of_run(run: Path) -> RecordedRun:
     return RecordedRun(job, config, int(record.get("holdout", 0)))
 
 
-def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, work: Work) -> bool:
+def _run(job: AdaptJob, inputs: _Inputs, following: Following | None, bench: Workbench, work: Work) -> bool:
     """Make masks, then run stages I, II and III; False as soon as the session has to stop."""
     with work.session.catching_signals():
         masks = _masks_of(job, inputs, work.session.must_stop)
@@ -211,7 +212,6 @@ def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, work: Work) -> bool:
     domains.source.to_device(bench.compute.device)
     domains.target.to_device(bench.compute.device)
     own = _own_images(inputs, domains)
-    following = _following(job.then)
     if following is not None and following.expect is not None:  # hours before it begins
         following.expect(own, getattr(bench.config, job.then))
 
@@ -247,12 +247,6 @@ def _run(job: AdaptJob, inputs: _Inputs, bench: Workbench, work: Work) -> bool:
     backbone = replace(bench.config.backbone, weights="none", dropout=0.0, bottleneck=0)
     at = TargetWork(own, backbone, partial(_copy_backbone, reid), bench.compute, work, job.diagnose)
     return following is None or following.run(at, getattr(bench.config, job.then))
-
-
-def _following(name: ThenName) -> Following | None:
-    """Return what follows the paper's three stages; None: nothing."""
-    following: Following | None = None if name == "none" else load(METHODS[name].then)
-    return following
 
 
 def _copy_backbone(trained: ReidNetwork, fresh: nn.Module) -> None:

@@ -79,20 +79,10 @@ def _save_grid(run: Path, options: RunOptions) -> None:
         picture_grid(run, SwapSheetOptions(seed=options.seed, out=path, device=options.device))
 
 
-def needs_teacher(config: DgnetConfig) -> bool:
-    """Tell whether generated images are labelled by somebody.
-
-    Args:
-        config: All settings.
-    """
-    training = config.training
-    return training.generation and training.feeding != "none" and training.weights.primary > 0
-
-
 def _run(job: DgnetJob, bench: DgnetBench, work: Work) -> bool:
     """Train the teacher, DG-Net and, where feeding is offline, the re-id network; False on a stop before."""
     # The teacher: a plain re-id network of the same people.
-    if needs_teacher(bench.config):
+    if bench.config.training.needs_teacher:
         teaching = identity_stage(bench.config.teacher, bench.source, bench.seed, bench.compute)
         if job.teacher_run is not None:
             take_over_stage(job.teacher_run, job.out, teaching, "--teacher-run")
@@ -108,7 +98,7 @@ def _run(job: DgnetJob, bench: DgnetBench, work: Work) -> bool:
         start_backbone_from(stage.network("appearance", AppearanceEncoder).backbone, job.init)
     if not run_stage(stage, *work):
         return False
-    if bench.config.training.feeding != "offline" or not needs_teacher(bench.config):
+    if bench.config.training.feeding != "offline" or not bench.config.training.needs_teacher:
         return True
 
     # Offline feeding: a new E_a learns from a generator that no longer changes.
@@ -117,4 +107,5 @@ def _run(job: DgnetJob, bench: DgnetBench, work: Work) -> bool:
         stage.network("structure", StructureEncoder),
         stage.network("decoder", Decoder),
     )
-    return run_stage(offline_stage(bench, generators), *work)
+    offline = offline_stage(bench, generators)
+    return run_stage(offline, *work)

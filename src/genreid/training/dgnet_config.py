@@ -201,6 +201,11 @@ class DgnetTraining:
             )
             raise ValueError(msg)
 
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether generated images are labelled by somebody."""
+        return self.generation and self.feeding != "none" and self.weights.primary > 0
+
     def weights_at(self, step: int) -> DgnetWeights:
         """Return the weights of one iteration: a pure function of the step (spec dg-net F9).
 

@@ -63,8 +63,6 @@ def dgnet_stage(bench: DgnetBench) -> Stage[SwapBatch]:
     """
     config, compute = bench.config, bench.compute
     networks = _fresh_networks(bench)
-    for network in networks[:4]:
-        compute.place(network)
     generator = nn.ModuleDict({"structure": networks.structure, "decoder": networks.decoder})
     adam = config.training.adam
     betas = (adam.beta1, adam.beta2)
@@ -95,13 +93,12 @@ def offline_stage(bench: DgnetBench, generators: DgnetNetworks) -> Stage[SwapBat
 
     Args:
         bench: Settings, images, teacher, seed, device.
-        generators: The E_a, E_s and G that DG-Net's own stage ended with; they are frozen.
+        generators: The E_a, E_s and G that DG-Net's own stage ended with, on the device; they are frozen.
     """
     config, compute = bench.config, bench.compute
     networks = _fresh_networks(bench)
-    compute.place(networks.appearance)
     for network in generators:
-        compute.place(network).eval().requires_grad_(requires_grad=False)
+        network.eval().requires_grad_(requires_grad=False)
     optimizer = make_sgd(networks.appearance, config.training.sgd)
     # under "offline", generated images have no weight in DG-Net's own stage; in this one they have theirs
     training = replace(config.training, feeding="online")
@@ -142,16 +139,17 @@ def dgnet_facts(bench: DgnetBench) -> dict[str, Any]:
 
 
 def _fresh_networks(bench: DgnetBench) -> TrainedNetworks:
-    """Initialise E_a, E_s, G and D; take the teacher as it is."""
+    """Initialise E_a, E_s, G and D on the device; take the teacher as it is."""
     config = bench.config
     seed_everything(bench.seed, "initialise/dgnet", 0)
     appearance = build_appearance_encoder(config.appearance, len(bench.source.classes))
     structure = StructureEncoder(config.structure)
     decoder = Decoder(config.decoder, structure.out_channels, appearance.feature_channels)
     discriminator = ScaleDiscriminator(config.discriminator)
-    if bench.teacher is not None:
-        bench.compute.place(bench.teacher)
     networks = TrainedNetworks(appearance, structure, decoder, discriminator, bench.teacher)
+    for network in networks:
+        if network is not None:
+            bench.compute.place(network)
     prepare_networks(networks, config.training)
     return networks
 
