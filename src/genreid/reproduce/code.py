@@ -32,7 +32,6 @@ _UNUSED = (
     "genreid.data.load",  # it chooses among all readers
     "genreid.methods",  # a card decides no figure
     "genreid.data.progress",  # progress, logs and pictures decide no figure
-    "genreid.runs.progress",
     "genreid.runs.run_log",
     "genreid.generation.renderings",
     "genreid.pipelines.generate_sheets",

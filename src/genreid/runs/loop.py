@@ -23,6 +23,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from genreid.data.progress import progress_of
 from genreid.runs.checkpoint import (
     Checkpoint,
     CheckpointState,
@@ -31,7 +32,6 @@ from genreid.runs.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
-from genreid.runs.progress import StageProgress
 from genreid.runs.run import Run
 from genreid.runs.run_folder import as_it_was, flatten
 from genreid.runs.run_log import RunLog
@@ -181,7 +181,7 @@ def run_stage(stage: Stage[BatchT], session: Session, log: RunLog) -> bool:
     first = step = saved = _restore(stage, folder)
     pending: list[Mapping[str, Tensor]] = []
     last_save = time.monotonic()
-    with session.catching_signals(), StageProgress(stage.name, stage.iterations, done=step) as progress:
+    with session.catching_signals(), progress_of(stage.name, stage.iterations, done=step) as advance:
         stopping = False
         while step < stage.iterations and not (stopping and step > first):  # no session without a step
             seed_everything(session.seed, stage.name, step)
@@ -196,7 +196,8 @@ def run_stage(stage: Stage[BatchT], session: Session, log: RunLog) -> bool:
             if len(pending) == LOG_EVERY or step == stage.iterations or stopping or due:
                 values = _read(pending, stage.name, step, folder)
                 log.write(stage.name, step, values)
-                progress.advance(len(pending), values)
+                terms = "  ".join(f"{name} {value:.3g}" for name, value in values.items())
+                advance(len(pending), terms)
                 pending = []
                 if due or session.checkpoint_minutes == 0:
                     saved, last_save = _save(stage, step, folder), time.monotonic()
