@@ -77,9 +77,9 @@ def measure(config: AdaptConfig, repeats: int) -> tuple[dict[str, list[float]], 
     torch.manual_seed(0)
     compute = choose_compute("cpu")
     domains = drawn_domains(config.image.size, PEOPLE, CAMERAS)
-    network = build_reid_network(config.backbone, PEOPLE)
-    twin = compute.place(copy.deepcopy(network))
-    renderer = make_renderer("crgan", config)
+    network = compute.place(build_reid_network(config.backbone, PEOPLE))
+    twin = copy.deepcopy(network)
+    renderer = compute.place(make_renderer("crgan", config))
     stage = finetuning_stage(Workbench(config, 0, compute), domains, network, renderer)
     given = config.stage3
     setup = IdentitySetup(twin, make_sgd(twin, given.sgd), given, compute)

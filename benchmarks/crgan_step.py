@@ -47,8 +47,9 @@ from genreid.models.crgan import (
     GeneratorConfig,
     encoder_levels,
 )
+from genreid.models.devices import PrecisionName
 from genreid.models.folding import fold_batch_norm
-from genreid.models.precision import Compute, PrecisionName, choose_compute
+from genreid.models.precision import Compute, choose_compute
 from genreid.models.strided import mend_strides
 from genreid.recipes.crgan import compact
 from genreid.training.adapt_config import AdaptConfig

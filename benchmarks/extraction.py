@@ -35,8 +35,9 @@ from genreid.data.listing import walk_images
 from genreid.data.sample import Sample
 from genreid.features.extract import Extractor
 from genreid.features.feature_set import FeatureSet
-from genreid.features.options import FeatureOptions, Precision
+from genreid.features.options import FeatureOptions
 from genreid.models.backbone import BackboneConfig, ReidNetwork, build_reid_network
+from genreid.models.devices import PrecisionName
 
 PEOPLE, PLAIN_BATCH, COSINE_IMAGES = 751, 32, 256
 TRAINED = "tf_efficientnet_lite0"
@@ -145,9 +146,9 @@ def _network(given: Case) -> ReidNetwork:
 
 def _ours(network: ReidNetwork, given: Case) -> dict[str, Callable[[], FeatureSet]]:
     """Return the package's ways."""
-    precisions: dict[str, Precision] = {EXACT: "fp32", FAST: "bf16"}
+    precisions: dict[str, PrecisionName] = {EXACT: "fp32", FAST: "bf16"}
 
-    def way(precision: Precision) -> Callable[[], FeatureSet]:
+    def way(precision: PrecisionName) -> Callable[[], FeatureSet]:
         extractor = Extractor.of_network(network, given.size, FeatureOptions(precision=precision), {})
         return lambda: extractor.extract(given.samples)
 

@@ -36,7 +36,8 @@ from benchmarks.drawn import drawn_domains, drawn_set
 from benchmarks.measure import RESULTS, Figures, Sheet, Target, add_options, read_figures, seconds_of
 from genreid.models.backbone import BackboneConfig, build_reid_network
 from genreid.models.crgan import CameraDiscriminator
-from genreid.models.precision import Compute, DeviceName, PrecisionName, choose_compute
+from genreid.models.devices import DeviceName, PrecisionName
+from genreid.models.precision import Compute, choose_compute
 from genreid.recipes.crgan import paper
 from genreid.training.crgan_stages import Workbench, rendering_stage
 from genreid.training.crgan_step import RenderingBatch, rendering_step

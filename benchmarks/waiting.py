@@ -53,8 +53,9 @@ def crgan_stages(config: AdaptConfig, domains: Domains, compute: Compute) -> dic
         return rendering_stage(bench, domains, network, CameraDiscriminator(config.camera, CAMERAS))
 
     def finetuning() -> Stage[RenderingBatch]:
-        network = build_reid_network(config.backbone, PEOPLE)
-        return finetuning_stage(bench, domains, network, make_renderer("crgan", config))
+        network = compute.place(build_reid_network(config.backbone, PEOPLE))
+        renderer = compute.place(make_renderer("crgan", config))
+        return finetuning_stage(bench, domains, network, renderer)
 
     return {
         "CR-GAN stage I, people": lambda: identity_stage(config.baseline, domains.source, 0, compute),

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from genreid.recipes.dgnet import RECIPES
-from genreid.runs.config_file import config_to_dict
-from genreid.runs.run_folder import flatten
+from genreid.runs.config_file import config_to_dict, flatten
 from tests.guards.tree import PACKAGE, ROOT
 
 PAGES = sorted((ROOT / "docs" / "methods").glob("*.md"))

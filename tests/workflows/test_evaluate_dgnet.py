@@ -10,7 +10,7 @@ import pytest
 from genreid.cli.evaluate import main
 from genreid.cli.extract import main as extract
 from genreid.features.feature_set import FeatureSet
-from genreid.runs.run_folder import flatten
+from genreid.runs.config_file import flatten
 from tests.drawn_datasets import draw_market1501
 from tests.oracles.ranking_oracle import mean, rank_by_definition
 from tests.tiny_dgnet_run import APPEARANCE, save_dgnet, save_teacher

@@ -15,7 +15,6 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-import docstring_parser
 import yaml
 from jsonargparse import ArgumentParser
 
@@ -23,6 +22,7 @@ from genreid.runs.config_file import (
     closest,
     config_from_dict,
     config_to_dict,
+    field_texts,
     field_types,
     merge_mappings,
     plain_value,
@@ -154,16 +154,6 @@ def _default(item: "Field[Any]") -> object:
     return item.default_factory() if item.default_factory is not MISSING else item.default
 
 
-def _documentation(described: type) -> dict[str, str]:
-    """Return the docstring under each field of a dataclass, those of its bases among them."""
-    texts: dict[str, str] = {}
-    for ancestor in reversed(described.__mro__):
-        if is_dataclass(ancestor):
-            found = docstring_parser.parse_from_object(ancestor).params
-            texts.update({param.arg_name: " ".join((param.description or "").split()) for param in found})
-    return texts
-
-
 def _title(described: type) -> str:
     """Return the first line of a dataclass's docstring."""
     return (inspect.getdoc(described) or described.__name__).splitlines()[0].rstrip(".")
@@ -187,7 +177,7 @@ def _groups(job_type: type, base: "DataclassInstance") -> list[_Group]:
 
 def _flat_group(options_type: type["DataclassInstance"], title: str) -> _Group:
     """Return the options of a flat dataclass, with dashes: `--source-split`."""
-    types, texts = field_types(options_type), _documentation(options_type)
+    types, texts = field_types(options_type), field_texts(options_type)
     options = []
     for item in fields(options_type):
         required = _is_required(item) and item.name != "recipe"
@@ -202,7 +192,7 @@ def _flat_group(options_type: type["DataclassInstance"], title: str) -> _Group:
 
 def _config_groups(config: "DataclassInstance", prefix: str, title: str) -> Iterator[_Group]:
     """Yield the options of a section of the config and then those of the sections in it."""
-    types, texts = field_types(type(config)), _documentation(type(config))
+    types, texts = field_types(type(config)), field_texts(type(config))
     options, sections = [], []
     for name, expected in types.items():
         value, key, text = getattr(config, name), prefix + name, texts.get(name, "")

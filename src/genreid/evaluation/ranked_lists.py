@@ -14,6 +14,7 @@ from genreid.data.protocol import is_junk, is_own_camera
 from genreid.evaluation.matches import Pairs
 from genreid.evaluation.ranking import Ranking
 from genreid.features.feature_set import FeatureSet
+from genreid.neighbours.threads import read_only
 
 Verdict = Literal["right", "wrong", "junk"]
 """right: the query's person by another camera; wrong: somebody else; junk: not counted."""
@@ -132,8 +133,6 @@ def _squared_distances(query: NDArray[np.float32], gallery: NDArray[np.float32])
     """Return the squared distances of one embedding [D] to all others [G, D], as the ranking has them."""
     from genreid.evaluation.counting import pair_distances  # noqa: PLC0415 (numba is slow to import)
 
-    one, many = np.array(query, np.float32, ndmin=2), np.ascontiguousarray(gallery).view()
-    for array in (one, many):
-        array.flags.writeable = False  # the loops are compiled for read-only arrays
+    one, many = read_only(np.array(query, np.float32, ndmin=2)), read_only(gallery)
     everything = Pairs(np.array([0, len(many)]), np.arange(len(many)))
     return pair_distances(one, many, everything)

@@ -31,7 +31,7 @@ from genreid.data.protocol import Reason, describe_reasons
 from genreid.evaluation.matches import Labels, Matches, Pairs
 from genreid.evaluation.metrics import QueryScores, cumulative_match, score_queries
 from genreid.features.feature_set import FeatureSet
-from genreid.neighbours.threads import in_threads
+from genreid.neighbours.threads import in_threads, read_only
 
 CMC_RANKS = 50
 """K, the length of the CMC; less for a smaller gallery."""
@@ -121,7 +121,7 @@ def rank(query: FeatureSet, gallery: FeatureSet) -> Ranking:
     labels = Labels(query.pid, gallery.pid, query.camid, gallery.camid)
     query_norm = named_norms(query, "query")
     gallery_norm = np.where(labels.junk, np.inf, named_norms(gallery, "gallery"))
-    embeddings = _frozen(query.embedding), _frozen(gallery.embedding)
+    embeddings = read_only(query.embedding), read_only(gallery.embedding)
 
     def rank_chunk(chunk: slice, matches: Matches) -> NDArray[np.int64]:
         return _rank_by_features(embeddings, (query_norm, gallery_norm), chunk, matches)
@@ -227,7 +227,7 @@ def _rank_by_distances(
 
     kept = matrix.dtype in {np.dtype(np.float32), np.dtype(np.float64)}
     wide = np.dtype(np.float32 if matrix.dtype == np.float16 else np.float64)
-    distances = _frozen(np.ascontiguousarray(matrix, matrix.dtype if kept else wide))
+    distances = read_only(np.ascontiguousarray(matrix, matrix.dtype if kept else wide))
     pairs = matches.correct  # its lists are this chunk's own: long ones are sorted in place
     for row in np.flatnonzero(np.diff(pairs.start) > counting.FEW):
         images = pairs.image[pairs.start[row] : pairs.start[row + 1]]
@@ -309,10 +309,3 @@ def named_norms(features: FeatureSet, name: str) -> NDArray[np.float64]:
     except ValueError as error:
         msg = f"{name}: {error}"
         raise ValueError(msg) from error
-
-
-def _frozen(array: NDArray[Any]) -> NDArray[Any]:
-    """Return a contiguous read-only view: a memory map is read-only, and so the loops are compiled once."""
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view

@@ -26,8 +26,9 @@ from genreid.data.sample import Sample
 from genreid.features.bn_statistics import BnEstimation, BnImages, reestimate_from_folder
 from genreid.features.feature_set import FeatureSet
 from genreid.features.networks import ReadyNetwork, TrainedNetwork, expect_fitting, make_ready
-from genreid.features.options import Device, FeatureOptions, Stage
+from genreid.features.options import FeatureOptions, Stage
 from genreid.methods import STAGES
+from genreid.models.devices import DeviceName
 from genreid.models.precision import Compute, choose_compute
 from genreid.runs.trained_networks import (
     LoadedAppearance,
@@ -106,7 +107,7 @@ class Extractor:
             ValueError: If the device cannot do the precision, or the network not what the options say.
         """
         place = next(network.parameters()).device
-        chosen = choose_compute(cast(Device, place.type), options.precision)
+        chosen = choose_compute(cast(DeviceName, place.type), options.precision)
         compute = replace(chosen, device=place)
         ready = make_ready(network, options)
         ready.network.to(memory_format=torch.channels_last)

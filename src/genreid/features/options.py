@@ -5,10 +5,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from genreid.models.devices import DeviceName, PrecisionName
+
 Stage = Literal["pretrained", "adapted"]
 Pooling = Literal["average", "lmp"]
-Device = Literal["auto", "cpu", "cuda"]
-Precision = Literal["auto", "fp32", "tf32", "bf16"]
 
 STORED_STATISTICS = "stored"
 """Batch-norm statistics as the checkpoint holds them."""
@@ -35,9 +35,9 @@ class FeatureOptions:
     """`stored`, or a data set's folder: batch-norm statistics are re-estimated on its training images."""
     batch_size: int = 128
     """Images in one forward pass: memory and speed, not the result."""
-    device: Device = "auto"
+    device: DeviceName = "auto"
     """Where the network runs; auto: the GPU if there is one."""
-    precision: Precision = "auto"
+    precision: PrecisionName = "auto"
     """Number format of the network; auto: the fastest that this hardware does well."""
     bn_format: str | None = None
     """Format of the data set that `bn_statistics` names; default: recognised from the tree."""
@@ -51,8 +51,8 @@ class FeatureOptions:
         allowed = {
             "stage": (None, *get_args(Stage)),
             "pooling": get_args(Pooling),
-            "device": get_args(Device),
-            "precision": get_args(Precision),
+            "device": get_args(DeviceName),
+            "precision": get_args(PrecisionName),
         }
         for name, choices in allowed.items():
             value = getattr(self, name)
@@ -137,8 +137,8 @@ def add_feature_options(parser: argparse.ArgumentParser) -> None:
             {"type": float, "metavar": "B"},
         ),
         "--batch-size": ("images in one forward pass (default: 128)", {"type": int, "metavar": "N"}),
-        "--device": ("where the network runs (default: auto)", {"choices": get_args(Device)}),
-        "--precision": ("number format of the network (default: auto)", {"choices": get_args(Precision)}),
+        "--device": ("where the network runs (default: auto)", {"choices": get_args(DeviceName)}),
+        "--precision": ("number format of the network (default: auto)", {"choices": get_args(PrecisionName)}),
     }
     for flag, (text, settings) in texts.items():
         group.add_argument(flag, help=text, default=argparse.SUPPRESS, **settings)

@@ -18,7 +18,8 @@ from genreid.generation.renderings import to_uint8
 from genreid.masks.blazepose import load_blazepose
 from genreid.masks.parser import Crop, PersonParser
 from genreid.models.crgan import ConditionPair, PairRenderer
-from genreid.models.precision import Compute, DeviceName, choose_compute
+from genreid.models.devices import DeviceName
+from genreid.models.precision import Compute, choose_compute
 from genreid.runs.trained_renderer import load_renderer
 
 __all__ = ["Picture", "RenderedImages", "Renderer"]

@@ -14,8 +14,9 @@ from genreid.data.augment import to_float
 from genreid.data.decode import Kind
 from genreid.data.pictures import Pictures, check_list, read_at_size
 from genreid.generation.renderings import to_uint8
+from genreid.models.devices import DeviceName
 from genreid.models.dgnet import DgnetNetworks, from_normalised, to_normalised
-from genreid.models.precision import Compute, DeviceName, choose_compute
+from genreid.models.precision import Compute, choose_compute
 from genreid.runs.trained_networks import load_dgnet
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreid.neighbours.compiled import compile_loop, squared_distance
-from genreid.neighbours.threads import allowed_threads, in_threads
+from genreid.neighbours.threads import allowed_threads, in_threads, read_only
 
 QUERIES_AT_ONCE = 4096
 """Points whose neighbours are sought in one call of faiss."""
@@ -78,7 +78,7 @@ def nearest(
             part = slice(chunk.start + begin, chunk.start + end)
             own = part.start if queries is None else -1
             answer = found.row[part], found.distance[part]
-            _put_in_order(_frozen(points[part]), _frozen(rows), candidates[begin:end], own, *answer)
+            _put_in_order(read_only(points[part]), read_only(rows), candidates[begin:end], own, *answer)
 
         in_threads(order, len(candidates), threads)
     return found
@@ -162,13 +162,6 @@ def _faiss_threads(threads: int) -> Iterator[None]:
         yield
     finally:
         faiss.omp_set_num_threads(before)
-
-
-def _frozen(array: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a read-only view: a memory map is read-only, and so the loops are compiled once."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 def _checked(array: NDArray[np.float32], name: str, width: int | None = None) -> NDArray[np.float32]:

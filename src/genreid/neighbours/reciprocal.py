@@ -28,7 +28,7 @@ from scipy.sparse import csr_array
 from genreid.neighbours.compiled import compile_loop, squared_distance
 from genreid.neighbours.nearest import Neighbours
 from genreid.neighbours.sparse_rows import Rows, as_csr, longer
-from genreid.neighbours.threads import in_threads
+from genreid.neighbours.threads import in_threads, read_only
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +109,7 @@ def encode(
     full = _reciprocal(neighbours.row[:, : config.entries], threads)
     half = _reciprocal(neighbours.row[:, : config.half_entries], threads)
     divisor = np.ones(points, np.float32) if scale is None else np.where(scale > 0, scale, np.float32(1))
-    rows = np.ascontiguousarray(embedding).view()
-    rows.flags.writeable = False
+    rows = read_only(embedding)
 
     def expand(first: int, last: int) -> Rows:
         return Rows(*_expand(rows, neighbours, full, half, divisor, (first, last)))

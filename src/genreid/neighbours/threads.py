@@ -6,7 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 R = TypeVar("R")
+ScalarT = TypeVar("ScalarT", bound=np.generic)
 
 PIECES = 4
 """Pieces of work for each thread: one that is done early takes another."""
@@ -33,3 +37,14 @@ def in_threads(work: Callable[[int, int], R], rows: int, threads: int | None = N
         return [work(0, rows)]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(lambda cut: work(*cut), pairwise(cuts)))
+
+
+def read_only(array: NDArray[ScalarT]) -> NDArray[ScalarT]:
+    """Return a contiguous read-only view: a memory map is read-only, and so the loops are compiled once.
+
+    Args:
+        array: It is copied if it is not contiguous.
+    """
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view

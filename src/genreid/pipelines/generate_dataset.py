@@ -6,7 +6,7 @@ from genreid.data.batch import open_image_set
 from genreid.generation.dataset import DatasetOrder, Generated, generate_dataset
 from genreid.generation.dataset_plan import People
 from genreid.generation.swapping import Swapper
-from genreid.models.precision import DeviceName
+from genreid.models.devices import DeviceName
 from genreid.pipelines.people_of_run import people_of_run
 
 

@@ -10,7 +10,7 @@ from genreid.data.pictures import read_at_size
 from genreid.generation.renderings import check_sheet_path, save_sheet
 from genreid.generation.swap_sheets import Code, Course, RealImages, grid_sheet, interpolation_sheet
 from genreid.generation.swapping import Swapper
-from genreid.models.precision import DeviceName
+from genreid.models.devices import DeviceName
 from genreid.pipelines.people_of_run import draw_people, people_of_run
 from genreid.runs.run import Run
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from genreid.generation.renderings import check_sheet_path, rendering_sheet, save_sheet
-from genreid.models.precision import DeviceName, choose_compute
+from genreid.models.devices import DeviceName
+from genreid.models.precision import choose_compute
 from genreid.pipelines.adapt import job_of_run, open_domains
 from genreid.runs.run import Run
 from genreid.runs.trained_renderer import load_renderer

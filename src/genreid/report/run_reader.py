@@ -12,7 +12,7 @@ from genreid.evaluation.records import FOLDER, EvaluationRecord, read_records
 from genreid.methods import METHODS
 from genreid.report.loss_log import LossLog, read_loss_log
 from genreid.report.pictures import PICTURE_ENDINGS, is_drawn
-from genreid.runs.config_file import read_yaml_mapping
+from genreid.runs.config_file import flatten, read_yaml_mapping
 from genreid.runs.own_files import expect_own_files
 from genreid.runs.run import CHECKPOINTS, CONFIG, IMAGES, JOB, METRICS, Run
 
@@ -186,21 +186,11 @@ def _read_job(path: Path, problems: list[str]) -> dict[str, Any]:
 def _settings(path: Path, problems: list[str]) -> dict[str, str]:
     """Return the settings by dotted name, as YAML writes them."""
     try:
-        return _leaves(read_yaml_mapping(path))
+        settings = flatten(read_yaml_mapping(path)).items()
+        return {name: v if isinstance(v, str) else json.dumps(v, default=str) for name, v in settings}
     except (OSError, ValueError, RecursionError):
         problems.append(f"{path.name} is no YAML mapping.")
         return {}
-
-
-def _leaves(tree: Mapping[Any, Any], prefix: str = "") -> dict[str, str]:
-    """Return the leaves of nested mappings as JSON text."""
-    leaves: dict[str, str] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            leaves |= _leaves(value, f"{prefix}{key}.")
-        else:
-            leaves[f"{prefix}{key}"] = value if isinstance(value, str) else json.dumps(value, default=str)
-    return leaves
 
 
 def _read_stages(folder: Path, problems: list[str]) -> dict[str, StageProgress]:

@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import docstring_parser
 import numpy as np
 import timm
 import torch
@@ -35,9 +34,8 @@ from genreid.reproduce.plan import RowPlan, with_changes
 from genreid.reproduce.published import PAPERS_AP, PUBLISHED_SIZES
 from genreid.reproduce.ranking import Measured
 from genreid.reproduce.rows import PAPERS, ROWS
-from genreid.runs.config_file import ConfigT, config_to_dict
+from genreid.runs.config_file import ConfigT, config_to_dict, field_texts, flatten
 from genreid.runs.run import Run
-from genreid.runs.run_folder import flatten
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -274,23 +272,12 @@ def _other_words(plan: RowPlan) -> list[str]:
 
 def _setting_texts(config: "DataclassInstance", prefix: str = "") -> dict[str, str]:
     """Return the first sentence of what is said of each setting, by dotted name."""
-    texts = {prefix + name: text for name, text in _field_texts(type(config)).items()}
+    said = field_texts(type(config)).items()
+    texts = {prefix + name: re.split(r"(?<=\.)\s|;\s", text)[0] for name, text in said}
     for item in fields(config):
         value = getattr(config, item.name)
         if is_dataclass(value) and not isinstance(value, type):
             texts |= _setting_texts(value, f"{prefix}{item.name}.")
-    return texts
-
-
-@cache
-def _field_texts(described: type) -> Mapping[str, str]:
-    """Return the first sentence of what is said of each field of a dataclass."""
-    texts: dict[str, str] = {}
-    for ancestor in reversed(described.mro()):
-        if is_dataclass(ancestor):
-            for said in docstring_parser.parse_from_object(ancestor).params:
-                text = " ".join((said.description or "").split())
-                texts[said.arg_name] = re.split(r"(?<=\.)\s|;\s", text)[0]
     return texts
 
 

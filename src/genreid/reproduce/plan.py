@@ -18,8 +18,7 @@ from genreid.data.sample import ReidDataset
 from genreid.models.precision import choose_compute
 from genreid.reproduce.paper import Changes, Row, Times, Training
 from genreid.reproduce.published import DATA, FORMATS, DataName
-from genreid.runs.config_file import ConfigT, config_from_dict, config_to_dict, merge_mappings
-from genreid.runs.run_folder import flatten
+from genreid.runs.config_file import ConfigT, config_from_dict, config_to_dict, flatten, merge_mappings
 from genreid.runs.run_options import RunOptions
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from genreid.reproduce.code import evaluation_code, training_code
 from genreid.reproduce.file import RowFile, definition_of, matters, read_rows, with_own_changes
 from genreid.reproduce.paper import Row
 from genreid.reproduce.rows import ROWS
-from genreid.runs.config_file import config_to_dict
-from genreid.runs.run_folder import as_it_was, flatten
+from genreid.runs.config_file import config_to_dict, flatten
+from genreid.runs.run_folder import as_it_was
 
 TRIALS = "same_outcome.json"
 """File beside the result files that says which versions of the code give the same outcome."""

@@ -84,23 +84,6 @@ def save_config(path: Path, config: "DataclassInstance") -> None:
     write_whole(path, text, lasting=True)
 
 
-def load_config(path: Path, config_type: type[ConfigT]) -> ConfigT:
-    """Read a complete config that `save_config` (or a person) wrote.
-
-    Args:
-        path: YAML file.
-        config_type: The config dataclass to build.
-
-    Returns:
-        The config.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is not YAML, or its values do not fit `config_type`; the dotted key is named.
-    """
-    return config_from_dict(config_type, read_yaml_mapping(path), source=str(path))
-
-
 def read_yaml_mapping(path: Path) -> dict[str, Any]:
     """Read a YAML file that holds a mapping, such as a partial config.
 
@@ -128,6 +111,39 @@ def read_yaml_mapping(path: Path) -> dict[str, Any]:
         msg = f"{path}: expected a mapping (lines of `key: value`), got {_describe(content)}"
         raise ValueError(msg)
     return content
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the leaves of nested mappings by dotted name.
+
+    Args:
+        tree: Mappings in mappings.
+        prefix: Put before each name.
+    """
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            leaves |= flatten(value, f"{prefix}{key}.")
+        else:
+            leaves[f"{prefix}{key}"] = list(value) if isinstance(value, tuple) else value
+    return leaves
+
+
+@cache
+def field_texts(described: type) -> Mapping[str, str]:
+    """Return the docstring under each field of a dataclass, those of its bases among them, on one line each.
+
+    Args:
+        described: The dataclass.
+    """
+    import docstring_parser  # noqa: PLC0415 - only help and tables of settings need it
+
+    texts: dict[str, str] = {}
+    for ancestor in reversed(described.__mro__):
+        if is_dataclass(ancestor):
+            found = docstring_parser.parse_from_object(ancestor).params
+            texts |= {param.arg_name: " ".join((param.description or "").split()) for param in found}
+    return texts
 
 
 def merge_mappings(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ generators, which are seeded anew at each step, dropout and noise. So nothing of
 run that is killed and resumed ends in the same weights.
 """
 
-import hashlib
 import json
 import logging
 import math
@@ -24,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from genreid.data.progress import progress_of
+from genreid.data.sampling import mixed_seed
 from genreid.runs.checkpoint import (
     Checkpoint,
     CheckpointState,
@@ -32,8 +32,9 @@ from genreid.runs.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
+from genreid.runs.config_file import flatten
 from genreid.runs.run import Run
-from genreid.runs.run_folder import as_it_was, flatten
+from genreid.runs.run_folder import as_it_was
 from genreid.runs.run_log import RunLog
 
 logger = logging.getLogger(__name__)
@@ -214,8 +215,7 @@ def seed_everything(seed: int, stage: str, step: int) -> None:
         stage: Name of the stage.
         step: Number of the iteration.
     """
-    digest = hashlib.sha256(f"{seed}/{stage}/{step}".encode()).digest()
-    torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    torch.manual_seed(mixed_seed(seed, stage, step))
 
 
 def differences(stage: Stage[Any], checkpoint: Checkpoint) -> str:

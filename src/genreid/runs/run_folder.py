@@ -17,7 +17,7 @@ from genreid import __version__
 from genreid.data.whole_file import write_whole
 from genreid.methods import METHODS, STAGES
 from genreid.runs.checkpoint import checkpoint_folders, listed, stage_folders
-from genreid.runs.config_file import config_to_dict, read_yaml_mapping, save_config
+from genreid.runs.config_file import config_to_dict, flatten, read_yaml_mapping, save_config
 from genreid.runs.own_files import expect_own_files
 from genreid.runs.run import CONFIG, JOB, Run
 
@@ -170,22 +170,6 @@ def job_record(job: "DataclassInstance") -> dict[str, Any]:
         for name, value in asdict(job).items()
         if name != "out"
     }
-
-
-def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return the leaves of nested mappings by dotted name.
-
-    Args:
-        tree: Mappings in mappings.
-        prefix: Put before each name.
-    """
-    leaves: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            leaves |= flatten(value, f"{prefix}{key}.")
-        else:
-            leaves[f"{prefix}{key}"] = list(value) if isinstance(value, tuple) else value
-    return leaves
 
 
 def read_job(run: Path) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+
+from genreid.models.devices import DeviceName, PrecisionName
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +16,9 @@ class RunOptions:
     """YAML file whose values win over the recipe's; it may name some of them (RUN/config.yaml names all)."""
     seed: int = field(default=0, metadata={"metavar": "N"})
     """Seed of everything random: the batch at step t is a function of the seed and t."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: DeviceName = "auto"
     """Where to compute; auto: the GPU if there is one."""
-    precision: Literal["auto", "fp32", "tf32", "bf16"] = "auto"
+    precision: PrecisionName = "auto"
     """Number format of the networks; auto: the fastest that this hardware does well."""
     max_minutes: float | None = field(default=None, metadata={"metavar": "M"})
     """Stop cleanly at a checkpoint after so many minutes; the same command resumes."""

@@ -167,12 +167,11 @@ def finetuning_stage(
     Args:
         bench: Settings, seed, device.
         domains: Source and target.
-        identity: D_id as stage I left it; it is trained in place.
-        renderer: Makes its images.
+        identity: D_id as stage I left it, on the device; it is trained in place.
+        renderer: Makes its images; on the device.
     """
     config, compute = bench.config.stage3, bench.compute
-    bench.compute.place(identity)
-    bench.compute.place(renderer).eval().requires_grad_(requires_grad=False)
+    renderer.eval().requires_grad_(requires_grad=False)
     setup = IdentitySetup(identity, make_sgd(identity, config.sgd), config, compute)
     plan = PairPlan(config.batch, bench.seed, "finetuning", config.crop_padding, config.crop_fill)
     real = round(config.source_share * config.batch)

@@ -27,24 +27,25 @@ def identity_stage(config: BaselineConfig, source: ImageSet, seed: int, compute:
     seed_everything(seed, "initialise/identity", 0)
     network = build_reid_network(config.backbone, len(source.classes))
     compute.place(network)
-    setup = IdentitySetup(network, make_sgd(network, config.identity.sgd), config.identity, compute)
     identity = config.identity
     plan = BatchPlan(identity.batch, seed, "identity", identity.crop_padding, identity.crop_fill)
 
     def draw(step: int) -> Batch:
         return source.batch(plan, step, compute.device)
 
+    setup = IdentitySetup(network, make_sgd(network, identity.sgd), identity, compute)
+
     def learn(batch: Batch, step: int) -> Mapping[str, Tensor]:
         return identity_step(setup, batch.images, batch.labels, step)
 
     return Stage(
         "identity",
-        config.identity.iterations,
+        identity.iterations,
         draw,
         learn,
         {"identity": network},
         {"identity": setup.optimizer},
-        identity_facts(config, source) | {"settings": config_to_dict(config.identity)},
+        identity_facts(config, source) | {"settings": config_to_dict(identity)},
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from genreid.models import precision
+from genreid.models.devices import PrecisionName
 from genreid.models.precision import Compute, choose_compute
 
 
@@ -23,7 +23,7 @@ def test_auto_takes_bf16_where_the_hardware_has_it(
 
 
 @pytest.mark.parametrize("name", ["fp32", "bf16"])
-def test_what_is_asked_for_is_taken(name: precision.PrecisionName) -> None:
+def test_what_is_asked_for_is_taken(name: PrecisionName) -> None:
     assert choose_compute("cpu", name).name == name
 
 

@@ -7,8 +7,7 @@ import pytest
 
 from genreid.models.dgnet import AppearanceConfig, DecoderConfig, ScaleDiscriminatorConfig, StructureConfig
 from genreid.recipes import baseline, dgnet
-from genreid.runs.config_file import config_from_dict, config_to_dict
-from genreid.runs.run_folder import flatten
+from genreid.runs.config_file import config_from_dict, config_to_dict, flatten
 from genreid.training.dgnet_config import AdamConfig, DgnetConfig, DgnetTraining, Ramp, TeachingConfig
 from genreid.training.optimizers import SgdConfig
 

@@ -6,8 +6,7 @@ from genreid.data.load import READERS
 from genreid.reproduce.paper import Row
 from genreid.reproduce.published import DATA, FORMATS, PUBLISHED_SIZES
 from genreid.reproduce.rows import ROWS, find_row, rows_with
-from genreid.runs.config_file import config_to_dict
-from genreid.runs.run_folder import flatten
+from genreid.runs.config_file import config_to_dict, flatten
 
 BOTH_WAYS = ("market1501-dukemtmc", "dukemtmc-market1501")
 TABLES = {

@@ -452,4 +452,4 @@ def test_resuming_is_said(folder: Path, caplog: pytest.LogCaptureFixture) -> Non
     with caplog.at_level(logging.INFO):
         run(Toy(), Session(folder))
     assert "toy: resumed at step 6 of 50" in caplog.text
-    assert "toy: step 50 of 50" in caplog.text
+    assert "toy: 50 of 50" in caplog.text
