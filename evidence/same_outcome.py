@@ -2,7 +2,8 @@
 
 Small rows of drawn people, recipe `compact` but for their lengths, are made twice: by the package as it was
 at COMMIT and as it is. If all checkpoints and all figures are equal, results/same_outcome.json says so, and
-rows that were made by the code of COMMIT are not stale for changes since (docs/reproduce.md).
+rows that were made by the code of COMMIT are not stale for changes since (docs/reproduce.md). With `--row`
+a part of it is tried, and nothing is written.
 """
 
 import argparse
@@ -32,6 +33,7 @@ CRGAN = {
     "stage3.iterations": 6,
     "stage3.batch": 8,
 }
+TAUDL = {**CRGAN, "taudl.iterations": 6, "taudl.batch": 8, "taudl.images": 2}
 DGNET = {
     "training.iterations": 12,
     "training.batch": 2,
@@ -51,15 +53,14 @@ CRGAN_VARIANTS = (
     "without_camera",
     "without_context",
 )
+TAUDL_VARIANTS = ("taudl", "direct_taudl", "crgan_taudl")
 DGNET_VARIANTS = ("teacher_bn", "both_bn", "primary", "fine", "longer_teacher")
 ROWS = {
-    **dict.fromkeys(
-        (f"crgan/cuhk03-market1501/{variant}" for variant in CRGAN_VARIANTS),
-        CRGAN,
-    ),
+    **dict.fromkeys((f"crgan/cuhk03-market1501/{variant}" for variant in CRGAN_VARIANTS), CRGAN),
+    **dict.fromkeys((f"crgan/cuhk03-market1501/{variant}" for variant in TAUDL_VARIANTS), TAUDL),
     **dict.fromkeys((f"dgnet/market1501/{variant}" for variant in DGNET_VARIANTS), DGNET),
 }
-"""Rows that go through every pipeline but TAUDL's, and their settings."""
+"""Rows that go through every training of any row, and their settings."""
 KNOWN_ROWS = """
 import json
 try:
@@ -82,7 +83,8 @@ else:
 for words in json.loads(sys.argv[1]):
     if main(words):
         sys.exit(f"failed: {words}")
-kinds = (("baseline", "crgan"), ("adapt", "crgan"), ("baseline", "dgnet"), ("dgnet", "dgnet"))
+kinds = [(name, "crgan") for name in ("baseline", "adapt", "taudl")]
+kinds += [(name, "dgnet") for name in ("baseline", "dgnet")]
 codes = {f"{paper} {method}": code_for_paper(method, paper) for method, paper in kinds}
 codes |= {f"{paper} evaluation": evaluation_code(paper) for paper in ("crgan", "dgnet")}
 print(json.dumps(codes))
@@ -92,7 +94,9 @@ print(json.dumps(codes))
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m evidence.same_outcome", description=__doc__)
     parser.add_argument("commits", nargs="+", metavar="COMMIT", help="the code that rows were made with")
-    commits = [_git("rev-parse", "--short=10", commit) for commit in parser.parse_args(argv).commits]
+    parser.add_argument("--row", action="append", choices=ROWS, help="this row alone; nothing is written")
+    given = parser.parse_args(argv)
+    commits = [_git("rev-parse", "--short=10", commit) for commit in given.commits]
     with TemporaryDirectory() as folder:
         root = Path(folder)
         draw_market1501(root / "market1501", 5, 3, 3, masks_root=root / "masks" / "market1501")
@@ -100,9 +104,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         for commit in commits:
             _git("clone", "-q", "--shared", str(ROOT), str(root / commit))
             _git("-C", str(root / commit), "checkout", "-q", commit)
-        rows = set(ROWS).intersection(*(_rows_of(root / commit / "src") for commit in commits))
+        rows = set(given.row or ROWS).intersection(*(_rows_of(root / commit / "src") for commit in commits))
         now = _outcome(root, "now", ROOT / "src", rows)
-        return max(_compare(commit, root, now, rows) for commit in commits)
+        return max(_compare(commit, root, now, rows, keep=given.row is None) for commit in commits)
 
 
 def _rows_of(source: Path) -> list[str]:
@@ -114,13 +118,17 @@ def _rows_of(source: Path) -> list[str]:
     return names
 
 
-def _compare(commit: str, root: Path, now: "Outcome", rows: Collection[str]) -> int:
-    """Compare what a commit makes with what today's code made; keep it if it is the same."""
+def _compare(commit: str, root: Path, now: "Outcome", rows: Collection[str], *, keep: bool) -> int:
+    """Compare what a commit makes with what today's code made; keep that it is the same."""
     before = _outcome(root, commit, root / commit / "src", rows)
     different = differences(before, now)
     if different:
         sys.stdout.write(f"{len(different)} files are not what {commit} makes, such as {different[:5]}\n")
         return 1
+    same = f"{len(before.files)} files are bit for bit those of {commit}"
+    if not keep:
+        sys.stdout.write(f"{same}; nothing is written of some rows alone\n")
+        return 0
     entry = {
         "commit": commit,
         "recipe": RECIPE,
@@ -132,7 +140,7 @@ def _compare(commit: str, root: Path, now: "Outcome", rows: Collection[str]) -> 
     }
     others = [known for known in _known() if known["commit"] != commit]
     FILE.write_text(json.dumps([*others, entry], indent=1) + "\n", encoding="utf-8")
-    sys.stdout.write(f"{len(before.files)} files are bit for bit those of {commit}: {FILE}\n")
+    sys.stdout.write(f"{same}: {FILE}\n")
     return 0
 
 

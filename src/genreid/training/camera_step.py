@@ -9,8 +9,7 @@ from torch import Tensor
 from genreid.losses.camera import camera_loss
 from genreid.models.crgan import CameraDiscriminator
 from genreid.models.precision import Compute
-from genreid.training.optimizers import set_learning_rate
-from genreid.training.update import Update
+from genreid.training.update import Update, set_learning_rate
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,9 +13,8 @@ from genreid.models.layers import at_least_float32
 from genreid.models.precision import Compute
 from genreid.training.cluster_config import ClusterTraining
 from genreid.training.cluster_memory import ClusterMemory
-from genreid.training.optimizers import scale_learning_rate
 from genreid.training.schedules import step_decay
-from genreid.training.update import Update
+from genreid.training.update import Update, scale_learning_rate
 
 
 @dataclass(frozen=True)

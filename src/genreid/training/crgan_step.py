@@ -14,9 +14,8 @@ from genreid.losses.identity import identity_loss
 from genreid.models.backbone import ReidNetwork
 from genreid.models.crgan import CameraDiscriminator, ConditionPair, DomainDiscriminator, Generator, Rendering
 from genreid.models.precision import Compute
-from genreid.training.optimizers import set_learning_rate
 from genreid.training.schedules import generator_updates, linear_after_half, ramp
-from genreid.training.update import Update
+from genreid.training.update import Update, set_learning_rate
 from genreid.training.views import draw_views, look_at
 
 

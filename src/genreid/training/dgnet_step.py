@@ -32,9 +32,8 @@ from genreid.models.frozen import frozen_call
 from genreid.models.layers import at_least_float32
 from genreid.models.precision import Compute
 from genreid.training.dgnet_config import DgnetTraining, DgnetWeights
-from genreid.training.optimizers import scale_learning_rate
 from genreid.training.schedules import step_decay
-from genreid.training.update import Update
+from genreid.training.update import Update, scale_learning_rate
 
 
 class SwapBatch(NamedTuple):

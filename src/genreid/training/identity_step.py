@@ -11,9 +11,9 @@ from genreid.losses.identity import identity_loss
 from genreid.models.backbone import ReidNetwork
 from genreid.models.layers import at_least_float32
 from genreid.models.precision import Compute
-from genreid.training.optimizers import SgdConfig, scale_learning_rate
+from genreid.training.optimizers import SgdConfig
 from genreid.training.schedules import step_decay, warm_up
-from genreid.training.update import Update
+from genreid.training.update import Update, scale_learning_rate
 
 
 @dataclass(frozen=True, kw_only=True)

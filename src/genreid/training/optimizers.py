@@ -7,6 +7,7 @@ from torch import nn
 
 from genreid.models.backbone import ReidNetwork
 from genreid.models.dgnet import AppearanceEncoder
+from genreid.training.update import parameters_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,34 +74,3 @@ def make_adam(
     """
     groups = [{"params": list(network.parameters()), "base_lr": rate}]
     return torch.optim.Adam(groups, lr=rate, betas=betas, weight_decay=weight_decay, fused=True)
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of every group.
-
-    Args:
-        optimizer: The optimiser to change.
-        rate: The new rate.
-    """
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-
-
-def scale_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
-    """Set each group's learning rate to `factor` times the rate that it started with.
-
-    Args:
-        optimizer: An optimiser whose groups hold `base_lr`.
-        factor: The schedule's value, 1 at the start.
-    """
-    for group in optimizer.param_groups:
-        group["lr"] = factor * group["base_lr"]
-
-
-def parameters_of(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
-    """Return all parameters that an optimiser changes.
-
-    Args:
-        optimizer: Any optimiser.
-    """
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]

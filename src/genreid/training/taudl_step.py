@@ -10,10 +10,9 @@ from genreid.losses.taudl import ccta_loss, pctd_loss
 from genreid.models.backbone import ReidNetwork
 from genreid.models.layers import at_least_float32
 from genreid.models.precision import Compute
-from genreid.training.optimizers import scale_learning_rate
 from genreid.training.schedules import hold_then_fall
 from genreid.training.taudl_config import TaudlTraining
-from genreid.training.update import Update
+from genreid.training.update import Update, scale_learning_rate
 
 
 @dataclass(frozen=True)

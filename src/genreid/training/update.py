@@ -1,13 +1,11 @@
-"""One update, as every step of every method makes it: the gradient of some losses, then the optimisers."""
+"""One update, as every step of every method makes it: rates, the gradient of some losses, the optimisers."""
 
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
 import torch
-from torch import Tensor
-
-from genreid.training.optimizers import parameters_of
+from torch import Tensor, nn
 
 
 class Update:
@@ -79,3 +77,34 @@ def weigh(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
         weights: Factor of each loss.
     """
     return torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of every group.
+
+    Args:
+        optimizer: The optimiser to change.
+        rate: The new rate.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def scale_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Set each group's learning rate to `factor` times the rate that it started with.
+
+    Args:
+        optimizer: An optimiser whose groups hold `base_lr`.
+        factor: The schedule's value, 1 at the start.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = factor * group["base_lr"]
+
+
+def parameters_of(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    """Return all parameters that an optimiser changes.
+
+    Args:
+        optimizer: Any optimiser.
+    """
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]

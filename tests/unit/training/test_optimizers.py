@@ -4,13 +4,8 @@ import pytest
 import torch
 
 from genreid.models.backbone import BackboneConfig, ReidNetwork, build_reid_network
-from genreid.training.optimizers import (
-    SgdConfig,
-    make_adam,
-    make_sgd,
-    scale_learning_rate,
-    set_learning_rate,
-)
+from genreid.training.optimizers import SgdConfig, make_adam, make_sgd
+from genreid.training.update import scale_learning_rate, set_learning_rate
 from tests.drawn_tensors import fill, normal, weights_of
 from tests.oracles.crgan_oracle import LiteralAdam, LiteralNesterov
 
