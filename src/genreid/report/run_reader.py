@@ -207,7 +207,7 @@ def _read_stages(folder: Path, problems: list[str]) -> dict[str, StageProgress]:
         except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
             unread = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
             what = "cannot be read" if unread else "is damaged"
-            problems.append(f"checkpoints/{stage.name}/{newest.name} {what}.")
+            problems.append(f"{CHECKPOINTS}/{stage.name}/{newest.name} {what}.")
             iterations = 0
         stages[stage.name] = StageProgress(stage.name, int(newest.name), iterations)
     return stages
