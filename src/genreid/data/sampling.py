@@ -56,23 +56,17 @@ def step_generator(
         stream: Name of what is drawn: different streams are independent.
         device: Where the numbers are drawn. The CPU's and an accelerator's differ.
     """
-    return torch.Generator(device).manual_seed(mixed_seed(seed, stream, step))
+    return torch.Generator(device).manual_seed(_mixed_seed(seed, stream, step))
 
 
 @lru_cache(maxsize=16)
 def _permutation(count: int, seed: int, stream: str, epoch: int) -> Tensor:
     """Return the order of one epoch; kept, since a call wants a few rows of it only. Never written to."""
-    generator = torch.Generator().manual_seed(mixed_seed(seed, f"epoch/{stream}", epoch))
+    generator = torch.Generator().manual_seed(_mixed_seed(seed, f"epoch/{stream}", epoch))
     return torch.randperm(count, generator=generator)
 
 
-def mixed_seed(seed: int, stream: str, number: int) -> int:
-    """Mix a seed, a name and a number into 63 bits, so that neighbouring seeds share nothing.
-
-    Args:
-        seed: Seed of the run.
-        stream: Name of what is drawn.
-        number: Such as a step.
-    """
+def _mixed_seed(seed: int, stream: str, number: int) -> int:
+    """Mix a seed, a name and a number into 63 bits, so that neighbouring seeds share nothing."""
     digest = hashlib.sha256(f"{seed}/{stream}/{number}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
