@@ -84,6 +84,7 @@ def content_of(out: Path, row: DemoRow, seed: int, measured: Mapping[str, Measur
         "controls_not_made": [],
         "drawn": {"people": drawn.people, "images_per_camera": drawn.images_per_camera},
         "config": read_yaml_mapping(run / "config.yaml"),
+        "mirror": row.mirror,
         "precision": read_job(run)["precision"],
         "weights": {"evaluated": dict(ours.weights)},
         "commit": source_commit() or None,

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 FIGURES = {"rank1": "rank-1", "mAP": "mAP", "mAP_trapezoid": "mAP trapezoid"}
 """Figure -> its column."""
+MIRRORED = (
+    "Ranked by image and mirror image together, as DG-Net's authors do: teacher, longer_teacher, primary, "
+    "fine and both. All other rows: by the image alone."
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -99,4 +103,5 @@ def _print(result: "DemoResult") -> None:
     console = Console(file=sys.stdout, soft_wrap=True, highlight=False)
     console.print(table)
     console.print(verdict(result.rows))
+    console.print(MIRRORED)
     console.print(f"Report: {result.report}")

@@ -225,7 +225,7 @@ def _title(query: "FeatureSet", gallery: "FeatureSet") -> str | None:
     """Return where the embeddings come from, as far as the files say."""
     if query.metadata != gallery.metadata:
         return None
-    keys = ("run", "stage", "pooling", "fine_weight")
+    keys = ("run", "stage", "pooling", "fine_weight", "mirror")
     known = [f"{key.replace('_', ' ')} {query.metadata[key]}" for key in keys if key in query.metadata]
     return ", ".join(known) or None
 

@@ -18,6 +18,7 @@ from genreid.evaluation.provenance import made_by
 from genreid.evaluation.ranked_lists import RankedList, ranked_lists
 from genreid.evaluation.ranking import Ranking
 from genreid.features.feature_set import FeatureSet
+from genreid.features.options import mirror_in, usual_mirror
 from genreid.methods import METHODS
 from genreid.runs.config_file import config_from_dict, config_to_dict
 
@@ -192,6 +193,9 @@ def evaluation_name(data: EvaluatedImages, features: Mapping[str, str]) -> str:
         words.append(f"bn-{Path(features['bn_statistics']).resolve().name}")
     if features.get("fine_weight", _FINE_WEIGHT) != _FINE_WEIGHT:
         words.append(f"fine-weight-{features['fine_weight']}")
+    mirror = mirror_in(features)
+    if mirror not in {None, usual_mirror(features)}:
+        words.append(f"mirror-{mirror}")
     words.append(features.get("half", ""))
     return plain_name("-".join(word for word in words if word)) or "evaluation"
 

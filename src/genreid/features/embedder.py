@@ -1,7 +1,7 @@
 """`Embedder`: photographs of people in, embeddings out; the package's door for other programs."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 from genreid.data.pictures import Pictures, UnreadablePictureError, read_at_size
 from genreid.features.extract import Extractor
-from genreid.features.options import FeatureOptions
+from genreid.features.options import FeatureOptions, Mirror
 
 logger = logging.getLogger(__name__)
 
@@ -32,17 +32,23 @@ class Embedder:
     extractor: Extractor
 
     @classmethod
-    def from_run(cls, run: str | Path, options: FeatureOptions | None = None) -> Self:
+    def from_run(
+        cls, run: str | Path, options: FeatureOptions | None = None, *, mirror: Mirror | None = None
+    ) -> Self:
         """Load the network of a run folder.
 
         Args:
             run: Folder of `genreid train` or `genreid adapt`.
             options: FEATURE OPTIONS; default: the last stage, average pooling, the GPU if there is one.
+            mirror: `on`: image and mirror image together, `off`: the image alone; default: as the options
+                say, else on for DG-Net and off for all others.
 
         Raises:
             ValueError: If the run holds no such network, or the options cannot be met; says what to type.
         """
-        return cls(Extractor.from_run(Path(run).expanduser(), options or FeatureOptions()))
+        chosen = options or FeatureOptions()
+        chosen = chosen if mirror is None else replace(chosen, mirror=mirror)
+        return cls(Extractor.from_run(Path(run).expanduser(), chosen))
 
     @property
     def size(self) -> tuple[int, int]:

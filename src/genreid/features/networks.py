@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genreid.features.halves import describe_halves
-from genreid.features.options import PUBLISHED_FINE_WEIGHT, FeatureOptions, Pooling
+from genreid.features.options import PUBLISHED_FINE_WEIGHT, FeatureOptions, Mirror, Pooling
 from genreid.features.pooling import pool
 from genreid.models.backbone import ReidNetwork, ReidOutput
 from genreid.models.dgnet import Appearance, AppearanceEncoder, combine_halves, to_normalised
@@ -58,14 +58,16 @@ class PooledNetwork:
         network: In evaluation mode, batch norms folded away.
         pooling: Average pooling, with the bottleneck if the network has one, or local max pooling.
         parts: Stripes of local max pooling; None: the rows of the map.
+        mirror: `on`: the embeddings of image and mirror image, both of unit length, are added up.
     """
 
     network: ReidNetwork
     pooling: Pooling = "average"
     parts: int | None = None
+    mirror: Mirror = "off"
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Embed a batch.
+        """Embed a batch, each image alone or together with its mirror image.
 
         Args:
             images: [B,3,H,W] in [-1, 1].
@@ -73,15 +75,20 @@ class PooledNetwork:
         Returns:
             float32 [B,D] of unit length.
         """
+        seen = self._embed(images)
+        return F.normalize(seen + self._embed(images.flip(3)), dim=1) if self.mirror == "on" else seen
+
+    def _embed(self, images: Tensor) -> Tensor:
+        """Return embeddings of unit length."""
         feature_map = self.network.feature_map(images)
         if self.network.bottleneck is not None and self.pooling == "average":
             return F.normalize(self.network.neck(self.network.pool(feature_map)).float(), dim=1)
         return pool(feature_map, self.pooling, self.parts)
 
     def describe(self) -> dict[str, str]:
-        """Return pooling and stripes."""
+        """Return pooling, stripes and whether mirror images count."""
         parts = {} if self.parts is None else {"parts": str(self.parts)}
-        return {"pooling": self.pooling, **parts}
+        return {"pooling": self.pooling, **parts, "mirror": self.mirror}
 
 
 @dataclass(frozen=True)
@@ -91,15 +98,16 @@ class DualNetwork:
     Attributes:
         network: In evaluation mode, batch norms folded away.
         fine_weight: w: the cosine of two embeddings, times 1 + w, is cos(primary) + w * cos(fine).
+        mirror: `on`, as published: each half of image and mirror image is brought to unit length, then the
+            two are added up.
     """
 
     network: AppearanceEncoder
     fine_weight: float = PUBLISHED_FINE_WEIGHT
+    mirror: Mirror = "on"
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Embed a batch, each image together with its mirror image.
-
-        Each half of either is brought to unit length, then the two are added up.
+        """Embed a batch, each image alone or together with its mirror image.
 
         Args:
             images: [B,3,H,W] in [-1, 1].
@@ -108,17 +116,21 @@ class DualNetwork:
             float32 [B,D] of unit length; D is twice the heads' width, or once if the fine half counts 0.
         """
         normalised = to_normalised(images)
-        seen, mirrored = self.network(normalised), self.network(normalised.flip(3))
-        primary, fine = (
-            F.normalize(one.embedding.float()) + F.normalize(other.embedding.float())
-            for one, other in ((seen.primary, mirrored.primary), (seen.fine, mirrored.fine))
-        )
+        primary, fine = self._halves(normalised)
+        if self.mirror == "on":
+            mirrored_primary, mirrored_fine = self._halves(normalised.flip(3))
+            primary, fine = primary + mirrored_primary, fine + mirrored_fine
         return combine_halves(primary, fine, self.fine_weight) if self.fine_weight else F.normalize(primary)
 
+    def _halves(self, normalised: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the primary and the fine half of each image, both of unit length."""
+        seen = self.network(normalised)
+        return F.normalize(seen.primary.embedding.float()), F.normalize(seen.fine.embedding.float())
+
     def describe(self) -> dict[str, str]:
-        """Return where the halves lie and how the fine one is weighted."""
+        """Return where the halves lie, how the fine one is weighted, and whether mirror images count."""
         width = self.network.config.head_width
-        return describe_halves(width, width, self.fine_weight)
+        return {**describe_halves(width, width, self.fine_weight), "mirror": self.mirror}
 
 
 def make_ready(network: TrainedNetwork, options: FeatureOptions) -> ReadyNetwork:
@@ -126,16 +138,17 @@ def make_ready(network: TrainedNetwork, options: FeatureOptions) -> ReadyNetwork
 
     Args:
         network: It is copied, and left as it is.
-        options: Pooling, stripes, weight of the fine half.
+        options: Pooling, stripes, weight of the fine half, mirror images.
 
     Raises:
         ValueError: If the network cannot do what the options say.
     """
     expect_fitting(network, options)
     if isinstance(network, ReidNetwork):
-        return PooledNetwork(fold_batch_norm(network), options.pooling, options.parts)
+        mirror = options.mirror or "off"
+        return PooledNetwork(fold_batch_norm(network), options.pooling, options.parts, mirror)
     weight = PUBLISHED_FINE_WEIGHT if options.fine_weight is None else options.fine_weight
-    return DualNetwork(fold_batch_norm(network), weight)
+    return DualNetwork(fold_batch_norm(network), weight, options.mirror or "on")
 
 
 def expect_fitting(network: TrainedNetwork, options: FeatureOptions) -> None:

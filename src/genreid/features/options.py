@@ -1,6 +1,7 @@
 """FEATURE OPTIONS: how a run's network turns images into embeddings, in Python and on the command line."""
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -9,6 +10,7 @@ from genreid.models.devices import DeviceName, PrecisionName
 
 Stage = Literal["pretrained", "adapted"]
 Pooling = Literal["average", "lmp"]
+Mirror = Literal["on", "off"]
 
 STORED_STATISTICS = "stored"
 """Batch-norm statistics as the checkpoint holds them."""
@@ -45,6 +47,9 @@ class FeatureOptions:
     """Its pattern, for the format `folder`: where identity and camera stand in a path."""
     fine_weight: float | None = None
     """DG-Net: weight of the embedding's fine half beside the primary one; default: 0.5, as published."""
+    mirror: Mirror | None = None
+    """`on`: embeddings of image and mirror image, each of unit length, are added up; default: on for DG-Net,
+    as published, off for all others. Networks that are compared have to be embedded alike."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
@@ -53,6 +58,7 @@ class FeatureOptions:
             "pooling": get_args(Pooling),
             "device": get_args(DeviceName),
             "precision": get_args(PrecisionName),
+            "mirror": (None, *get_args(Mirror)),
         }
         for name, choices in allowed.items():
             value = getattr(self, name)
@@ -102,6 +108,29 @@ def expect_fine_weight(fine_weight: float) -> None:
         raise ValueError(msg)
 
 
+def usual_mirror(metadata: Mapping[str, str]) -> Mirror:
+    """Return what `mirror` is by default of the kind of network that made some embeddings.
+
+    Args:
+        metadata: Of a `FeatureSet`.
+    """
+    return "on" if metadata.keys() & {"fine_weight", "halves", "half"} else "off"
+
+
+def mirror_in(metadata: Mapping[str, str]) -> Mirror | None:
+    """Return whether embeddings are of image and mirror image.
+
+    Args:
+        metadata: Of a `FeatureSet`; those of earlier versions do not say it and had the default.
+
+    Returns:
+        None: they are not this package's, and nobody knows.
+    """
+    if "mirror" in metadata:
+        return "on" if metadata["mirror"] == "on" else "off"
+    return usual_mirror(metadata) if metadata.keys() & {"pooling", "fine_weight", "halves", "half"} else None
+
+
 def add_feature_options(parser: argparse.ArgumentParser) -> None:
     """Give a command the FEATURE OPTIONS.
 
@@ -135,6 +164,10 @@ def add_feature_options(parser: argparse.ArgumentParser) -> None:
         "--fine-weight": (
             "DG-Net: weight of the fine half beside the primary one; 0: primary alone (default: 0.5)",
             {"type": float, "metavar": "B"},
+        ),
+        "--mirror": (
+            "on: image and mirror image together, off: the image alone (default: on for DG-Net, else off)",
+            {"choices": get_args(Mirror)},
         ),
         "--batch-size": ("images in one forward pass (default: 128)", {"type": int, "metavar": "N"}),
         "--device": ("where the network runs (default: auto)", {"choices": get_args(DeviceName)}),

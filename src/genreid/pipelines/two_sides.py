@@ -7,6 +7,7 @@ from typing import NamedTuple
 from genreid.evaluation.ranking import Ranking, rank
 from genreid.features.feature_set import FeatureSet
 from genreid.features.halves import Half, halves_in, take_half, weight_fine_half
+from genreid.features.options import mirror_in
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +49,10 @@ def load_sides(query: Path, gallery: Path, fine_weight: float | None) -> TwoSide
         ValueError: If a file is damaged, or they are of different networks, or number people differently.
     """
     sides = TwoSides(FeatureSet.load(query), FeatureSet.load(gallery))
-    for name in (*_SAME, *(("fine_weight",) if fine_weight is None else ())):
-        asked, ranked = (side.metadata.get(name) for side in sides)
+    for name in (*_SAME, "mirror", *(("fine_weight",) if fine_weight is None else ())):
+        asked, ranked = (
+            mirror_in(side.metadata) if name == "mirror" else side.metadata.get(name) for side in sides
+        )
         if None not in (asked, ranked) and asked != ranked:
             msg = (
                 f"{query} and {gallery} were not made by the same network in the same way: {name} is {asked} "

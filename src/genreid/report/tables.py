@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 from genreid.evaluation.records import EvaluationRecord, data_name
+from genreid.features.options import mirror_in, usual_mirror
 from genreid.report.run_reader import RunFolder
 
 COLUMNS = {
@@ -32,6 +33,9 @@ _SHOWN = (
     *("stage", "training", "step", "half", "pooling", "parts", "bn_statistics", "image_size", "precision"),
     "uses",
 )
+_MIRROR = {"on": "image and mirror image", "off": "image alone"}
+MIXED = "rows of image and mirror image stand beside rows of the image alone: compare like with like"
+"""Said of a table whose rows were not all embedded alike."""
 
 
 class Row(NamedTuple):
@@ -59,7 +63,13 @@ class Row(NamedTuple):
     def details(self) -> str:
         """How the embeddings were made, shortly."""
         features = self.record.features
-        return ", ".join(_detail(key, features[key]) for key in _SHOWN if key in features)
+        words = [_detail(key, features[key]) for key in _SHOWN if key in features]
+        return ", ".join([*words, _MIRROR[self.mirror]] if self.mirror else words)
+
+    @property
+    def mirror(self) -> str:
+        """`on` or `off`: whether mirror images count; empty: not known."""
+        return mirror_in(self.record.features) or ""
 
     @property
     def command(self) -> str:
@@ -71,6 +81,8 @@ class Row(NamedTuple):
         given = {
             key: features[key] for key in _STANDARD if features.get(key, _STANDARD[key]) != _STANDARD[key]
         }
+        if self.mirror not in {"", usual_mirror(features)}:
+            given["mirror"] = self.mirror
         for key, value in {**data.options, **given}.items():
             words += [f"--{key.replace('_', '-')}", value]
         return shlex.join(words)
@@ -94,7 +106,7 @@ class ResultTable:
 
     Attributes:
         data: The data set.
-        counts: Valid queries, queries and gallery, in words.
+        counts: Valid queries, queries and gallery, in words; and whether rows may not be compared.
         rows: Runs and evaluations.
         cells: One tuple for each row, one cell for each of `COLUMNS`.
     """
@@ -141,7 +153,7 @@ def _table(rows: Sequence[Row]) -> ResultTable:
     names = list(dict.fromkeys(row.record.data.words for row in rows))
     return ResultTable(
         data=" = ".join(names),
-        counts=_counts(rows[0].record.figures),
+        counts="; ".join(filter(None, (_counts(rows[0].record.figures), _mixed(rows)))),
         rows=tuple(rows),
         cells=tuple(zip(*columns, strict=True)),
     )
@@ -162,6 +174,11 @@ def _counts(figures: Mapping[str, float]) -> str:
     valid, queries, gallery = (int(figures[key]) for key in ("valid_queries", "queries", "gallery"))
     of = f"{valid:,}" if valid == queries else f"{valid:,} of {queries:,}"
     return f"{of} valid queries, {gallery:,} gallery images ranked"
+
+
+def _mixed(rows: Sequence[Row]) -> str:
+    """Say if some rows count mirror images and others do not."""
+    return MIXED if len({row.mirror for row in rows} - {""}) > 1 else ""
 
 
 def _detail(key: str, value: str) -> str:

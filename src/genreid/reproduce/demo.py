@@ -15,7 +15,7 @@ from genreid.data.sample import ReidDataset
 from genreid.drawn.plan import Domain, Synthesis
 from genreid.drawn.write import synthesize
 from genreid.features.halves import Half
-from genreid.features.options import FeatureOptions, Pooling, Stage
+from genreid.features.options import FeatureOptions, Mirror, Pooling, Stage
 from genreid.pipelines.adapt import AdaptJob, adapt
 from genreid.pipelines.train_baseline import BaselineJob, train_baseline
 from genreid.pipelines.train_dgnet import DgnetJob, train_dgnet
@@ -62,6 +62,11 @@ class DemoRow:
     pooling: Pooling = "average"
     averaged: bool = False
     half: Half | None = None
+
+    @property
+    def mirror(self) -> Mirror:
+        """Whether mirror images count: of all rows of DG-Net, as its authors rank; of no other row."""
+        return "on" if self.run in _DGNET_RUNS else "off"
 
 
 ROWS = (
@@ -311,7 +316,7 @@ def _search(out: Path, row: DemoRow, datasets: Mapping[Domain, ReidDataset]) -> 
         weights=checkpoint.as_text(),
         data=data_of(out, row.domain),
         dataset=datasets[row.domain],
-        options=FeatureOptions(row.stage, row.pooling, bn_statistics=place),
+        options=FeatureOptions(row.stage, row.pooling, bn_statistics=place, mirror=row.mirror),
         statistics=None if statistics is None else datasets[statistics],
         half=row.half,
     )

@@ -318,6 +318,7 @@ def _gain(plan: RowPlan, ours: Measured, name: str, control: Measured) -> dict[s
     published, theirs = plan.row.published, ROWS[name].published
     return {
         **gain_over(name, control, ours),
+        "mirror": ROWS[name].mirror,
         "runs": _makers_of(replace(plan, row=ROWS[name])),
         "published": None
         if published is None or theirs is None
@@ -379,6 +380,7 @@ def definition_of(row: Row) -> dict[str, Any]:
         "pooling": row.pooling,
         "statistics_of": row.statistics_of,
         "half": row.half,
+        "mirror": row.mirror,
         "runs": [[training.name, training.method, training.renderer] for training in row.training.chain],
     }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from genreid.features.halves import Half
-from genreid.features.options import Pooling
+from genreid.features.options import Mirror, Pooling
 from genreid.models.backbone import BackboneConfig
 from genreid.reproduce.published import DataName, Published
 from genreid.runs.trained_renderer import RendererName
@@ -93,6 +93,8 @@ class Row:
     """Data set that batch-norm statistics are re-estimated on; None: they stay as stored."""
     half: Half | None = None
     """DG-Net: half of the embedding that is ranked; None: all of it."""
+    mirror: Mirror = "off"
+    """As in `FeatureOptions`; the same for all rows of a paper, whatever their networks do by default."""
     published: Published | None = None
     """The paper's figures."""
     controls: tuple[str, ...] = ()
@@ -154,6 +156,7 @@ class Variant:
             pooling=self.pooling,
             statistics_of=on.at_hand if self.averaged else None,
             half=self.half,
+            mirror=on.mirror,
             published=Published(*(round(figure / 100, 6) for figure in figures)) if figures else None,
             controls=tuple(f"{paper}/{data}/{control}" for control in self.controls),
         )
@@ -174,6 +177,8 @@ class Data:
     tables: tuple[int, ...]
     """Where the paper has the row, if it has it."""
     source_split: Literal["train", "all"] = "train"
+    """As in `Row`."""
+    mirror: Mirror = "off"
     """As in `Row`."""
 
 

@@ -131,7 +131,10 @@ def search_of(plan: RowPlan) -> Search:
     checkpoint = finished(run, row.training)
     assert checkpoint is not None, f"{run} is not finished"
     options = FeatureOptions(
-        pooling=row.pooling, device=plan.options.device, precision=plan.options.precision
+        pooling=row.pooling,
+        device=plan.options.device,
+        precision=plan.options.precision,
+        mirror=row.mirror,
     )
     if row.statistics_of is not None:
         options = replace(options, bn_statistics=str(plan.path_of(row.statistics_of)))
@@ -155,7 +158,7 @@ def _key(search: Search) -> str:
         "weights": search.weights["sha256"],
         "code": evaluation_code(search.paper),
         "data": dataset_fingerprint(search.dataset),
-        "options": [options.pooling, search.half],
+        "options": [options.pooling, search.half, options.mirror],
         "precision": choose_compute(options.device, options.precision).name,
     }
     if search.statistics is not None:

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from genreid.features.options import Mirror
 from genreid.reproduce.code import evaluation_code, training_code
 from genreid.reproduce.file import RowFile, definition_of, matters, read_rows, with_own_changes
 from genreid.reproduce.paper import Row
@@ -34,8 +35,12 @@ def stale_reason(file: RowFile) -> str:
     row, content = ROWS[file.content["row"]], file.content
     if "definition" not in content:
         return "the file is of an older form"
-    if content["definition"] != definition_of(row):
+    if {"mirror": _mirror_before(row), **content["definition"]} != definition_of(row):
         return "the row is another one now"
+    for gain in content["gains"]:
+        control = ROWS[gain["over"]]
+        if gain.get("mirror", _mirror_before(control)) != control.mirror:
+            return f"its control {control.variant} is ranked otherwise now"
     trials = read_trials(_results_of(file.path) / TRIALS)
     where = (content["recipe"], content["hardware"]["device"], content["precision"])
     for part in _code_of(file):
@@ -44,6 +49,11 @@ def stale_reason(file: RowFile) -> str:
         if part.was != part.now and (*where, part.kind, part.was, part.now) not in trials:
             return f"code of {part.what} changed since"
     return recipe_changes(row, content["recipe"], content["config"])
+
+
+def _mirror_before(row: Row) -> Mirror:
+    """Return how a row was ranked before files said it: by the default of its kind of network."""
+    return "on" if row.training.method == "dgnet" else "off"
 
 
 def _results_of(path: Path) -> Path:

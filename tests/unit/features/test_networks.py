@@ -125,12 +125,14 @@ def test_batch_norms_are_folded_away() -> None:
 def test_what_is_remembered_of_each_network() -> None:
     halves = f"primary:{WIDTH},fine:{WIDTH}"
     dual = make_ready(appearance_encoder(), FeatureOptions())
-    assert dual.describe() == {"halves": halves, "fine_weight": "0.5"}
-    assert make_ready(appearance_encoder(), FeatureOptions(fine_weight=0)).describe() == {"fine_weight": "0"}
+    assert dual.describe() == {"halves": halves, "fine_weight": "0.5", "mirror": "on"}
+    alone = make_ready(appearance_encoder(), FeatureOptions(fine_weight=0, mirror="off"))
+    assert alone.describe() == {"fine_weight": "0", "mirror": "off"}
     pooled = make_ready(teacher(), FeatureOptions(pooling="lmp", parts=2))
     assert isinstance(pooled, PooledNetwork)
-    assert pooled.describe() == {"pooling": "lmp", "parts": "2"}
-    assert make_ready(teacher(), FeatureOptions()).describe() == {"pooling": "average"}
+    assert pooled.describe() == {"pooling": "lmp", "parts": "2", "mirror": "off"}
+    mirrored = make_ready(teacher(), FeatureOptions(mirror="on"))
+    assert mirrored.describe() == {"pooling": "average", "mirror": "on"}
 
 
 def test_options_of_another_network_are_refused() -> None:

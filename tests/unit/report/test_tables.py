@@ -75,6 +75,10 @@ def test_rows_of_a_run_come_in_the_order_of_training() -> None:
         ({"stage": "dgnet", "fine_weight": "0.5"}, ""),
         ({"pooling": "lmp", "parts": "7", "fine_weight": "1"}, " --pooling lmp --parts 7 --fine-weight 1"),
         ({"bn_statistics": "a b"}, " --bn-statistics 'a b'"),
+        ({"pooling": "average", "mirror": "off"}, ""),
+        ({"pooling": "average", "mirror": "on"}, " --mirror on"),
+        ({"fine_weight": "0.5", "mirror": "on"}, ""),
+        ({"fine_weight": "0.5", "mirror": "off"}, " --mirror off"),
     ],
 )
 def test_the_command_says_what_is_not_the_default(features: dict[str, str], words: str) -> None:
@@ -87,6 +91,22 @@ def test_the_command_says_which_images(tmp_path: Path) -> None:
         run("r"), record("x", "2", {"stage": "adapted", "half": "fine", "fine_weight": "1"})
     ).command
     assert command == "genreid evaluate r --data data/B --stage adapted --holdout 5 --fine-weight 1"
+
+
+def test_rows_with_and_without_mirror_images_are_told_apart() -> None:
+    older, plain, mirrored = (
+        record(name, features=features)
+        for name, features in (
+            ("B-x", {"fine_weight": "0.5"}),
+            ("B-y", {"pooling": "average", "mirror": "off"}),
+            ("B-z", {"pooling": "average", "mirror": "on"}),
+        )
+    )
+    (alike,) = result_tables([run("a", older, mirrored, record("B-q"))])
+    (mixed,) = result_tables([run("a", older, plain)])
+    assert "mirror" not in alike.counts
+    assert mixed.counts.endswith("beside rows of the image alone: compare like with like")
+    assert [row.details for row in mixed.rows] == ["image and mirror image", "average pooling, image alone"]
 
 
 def test_percentages_have_one_decimal() -> None:

@@ -141,6 +141,12 @@ def test_a_row_has_no_recipe_that_is_another_with_a_renderer() -> None:
     assert set(ROWS["crgan/market1501-dukemtmc/crgan"].recipes) == {"paper", "single_gpu", "compact"}
 
 
+def test_rows_of_a_paper_are_ranked_alike() -> None:
+    """DG-Net's by image and mirror image, its teacher's too; CR-GAN's by the image alone."""
+    found = {(row.paper, row.mirror) for row in ROWS.values()}
+    assert found == {("crgan", "off"), ("dgnet", "on")}
+
+
 def test_runs_are_shared_by_what_they_depend_on() -> None:
     crgan, taudl = ROWS["crgan/market1501-dukemtmc/crgan_taudl"].training, ROWS["crgan/cuhk03-dukemtmc/taudl"]
     assert [training.name for training in crgan.chain] == ["direct", "crgan", "crgan_taudl"]
