@@ -58,6 +58,8 @@ class LiteralSettings:
     ramp: float = 5e-4
     start: int = 30_000
     code_from_the_start: bool = False
+    late: bool = False
+    order: str = "swapped last"
     drops: tuple[int, ...] = (60_000, 90_000, 105_000)
     log: bool = False
     detach: bool = True
@@ -102,6 +104,11 @@ class LiteralDgnet:
         rate = 0.1 ** sum(step >= drop for drop in given.drops)
         self.times += 1
         x_a, x_b, y_a, y_b = batch.x_a, batch.x_b, batch.y_a, batch.y_b
+
+        # D's step of June 2019 comes first and encodes for itself
+        if given.order == "real last":
+            with torch.no_grad():
+                self.see(self.appearance, [x_a, x_b])
 
         # codes
         clean = self.see(self.appearance, [x_a, x_b, batch.xp_a, batch.xp_b])
@@ -151,12 +158,13 @@ class LiteralDgnet:
             x_bab = self.decoder(s_b_again, again_ab.code.detach())
             terms["cycle"] = l1(x_aba, x_a) + l1(x_bab, x_b)
 
-        # E_a: real images, erased
-        terms |= self.real_images(batch, lambdas)
-
-        # E_a: swapped images
+        # E_a: real images, erased, and swapped images; before August 2019 the other way round
+        if given.order == "swapped last":
+            terms |= self.real_images(batch, lambdas)
         if lambdas["primary"] > 0:
             terms |= self.swapped_images(x_ba.detach(), x_ab.detach(), y_a, y_b)
+        if given.order == "real last":
+            terms |= self.real_images(batch, lambdas)
 
         summed = torch.stack([lambdas[name] * term for name, term in terms.items() if name in lambdas]).sum()
         self.total = summed.item()
@@ -253,15 +261,18 @@ class LiteralDgnet:
 
 def weights(given: LiteralSettings, step: int) -> dict[str, float]:
     """Spec F6: what each term counts; the late ones rise by 0.0005 an iteration after iteration 30,000."""
-    risen = given.ramp * max(0, step - given.start)
+    found, risen = (given.ramp * max(0, by - given.start) for by in (step - 1, step))
+    if given.late and found == 0:  # what has no weight when the iteration begins is not computed
+        risen = 0.0
     code = given.code_end if given.code_from_the_start else min(given.code_end, risen)
     teacher_w = min(given.teacher_end, risen)
+    on_real = min(given.teacher_end, found) if given.late else teacher_w
     return {
         "itself": given.image,
         "same_person": given.image,
         "identity": given.identity,
         "positive_identity": given.positive_identity,
-        "fine_identity": given.real_fine * teacher_w,
+        "fine_identity": given.real_fine * on_real,
         "generated_identity": given.generated_identity,
         "adversarial": given.adversarial,
         "appearance_code": code,

@@ -85,11 +85,11 @@ class Erasing(NamedTuple):
 
     probability: float = 0.5
     area: tuple[float, float] = (0.02, 0.4)
-    aspect: tuple[float, float] = (0.3, 3.33)
+    aspect: tuple[float, float] = (0.3, 1 / 0.3)
     fill: float = 0.0
 
 
-_ERASING_ATTEMPTS = 16
+_ERASING_ATTEMPTS = 100
 """Rectangles drawn for an image, of which the first that fits is taken."""
 
 

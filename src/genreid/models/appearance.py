@@ -142,6 +142,9 @@ class IdentityHead(nn.Module):
     def __init__(self, inputs: int, width: int, num_classes: int, dropout: float) -> None:
         super().__init__()
         self.bottleneck = build_bottleneck(inputs, width)
+        nn.init.ones_(
+            cast(Tensor, self.bottleneck[1].weight)
+        )  # the teacher's batch norm alone starts around 1
         self.classifier = nn.Linear(width, num_classes)
         self.dropout = dropout
         nn.init.normal_(self.classifier.weight, std=0.001)

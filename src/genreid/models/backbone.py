@@ -171,7 +171,9 @@ class ReidNetwork(nn.Module):
 
 
 def build_bottleneck(inputs: int, width: int) -> nn.Sequential:
-    """Return a linear layer and a batch norm, initialised as DG-Net does (spec dg-net F2, F8).
+    """Return a linear layer and a batch norm, initialised as in DG-Net's teacher (spec dg-net F8).
+
+    The scales of the batch norm are N(1, 0.02), as in the program that trains the teacher.
 
     Args:
         inputs: Width of what it reads.

@@ -13,7 +13,7 @@ from genreid.training.optimizers import SgdConfig
 
 def published() -> DgnetConfig:
     """As the released code behaves (spec dg-net F1-F9): ResNet-50, 256x128, 100,000 iterations of 8 pairs."""
-    return DgnetConfig()
+    return DgnetConfig(training=DgnetTraining(late_ramps=True))
 
 
 def published_msmt17() -> DgnetConfig:
@@ -46,6 +46,7 @@ def paper_text() -> DgnetConfig:
             base.training,
             weights=DgnetWeights(positive_identity=0.0, fine_identity=0.0, cycle=0.0),
             code_ramp=Ramp(start=0.0, full=0.0),
+            late_ramps=False,
             adversarial_form="log",
             detach_code=False,
             live_appearance_code=True,

@@ -157,6 +157,9 @@ class DgnetTraining:
     """Rise of the cycle's weight."""
     feeding_ramp: Ramp = field(default_factory=Ramp)
     """Rise of lambda_prim, lambda_fine and of the fine head on real images."""
+    late_ramps: bool = False
+    """Terms on a ramp count from the second iteration of their rise, and the fine head's on real images has
+    the weight of the iteration before: the published loop raises weights between forward pass and sum."""
     feeding: Literal["online", "offline", "none"] = "online"
     """How generated images teach E_a: while it is trained; afterwards, in a second stage that starts anew on
     a generator which no longer changes; or not at all."""
@@ -176,6 +179,9 @@ class DgnetTraining:
     separate_forwards: bool = True
     """E_a and the teacher read B images at a time, so that batch norms see what they saw in the published
     code; False: all images of a kind at once, which is faster on a CPU."""
+    reading_order: Literal["swapped_last", "real_last"] = "swapped_last"
+    """In which order E_a reads, which its batch norms remember: erased images, then swapped ones (published
+    code since August 2019); or D's step reads x anew, and erased images come last (the code of June 2019)."""
     encode_again: float = 0.5
     """Probability that the structure code's loss trains E_s on fixed images, and not the images for a fixed
     E_s."""
@@ -212,9 +218,10 @@ class DgnetTraining:
         Args:
             step: Number of the iteration, from 0.
         """
-        code = self.code_ramp.at(step, self.iterations)
-        cycle = self.cycle_ramp.at(step, self.iterations)
-        feeding = self.feeding_ramp.at(step, self.iterations)
+        code, cycle, feeding = (
+            self._risen(rise, step) for rise in (self.code_ramp, self.cycle_ramp, self.feeding_ramp)
+        )
+        fine = self.feeding_ramp.at(step - 1, self.iterations) if self.late_ramps else feeding
         penalty = self.penalty_every if step % self.penalty_every == 0 else 0
         fed = feeding if self.feeding == "online" and self.generation else 0.0
         full = self.weights
@@ -223,10 +230,15 @@ class DgnetTraining:
             appearance_code=code * full.appearance_code if self.live_appearance_code else 0.0,
             structure_code=code * full.structure_code,
             cycle=cycle * full.cycle,
-            fine_identity=feeding * full.fine_identity,
+            fine_identity=fine * full.fine_identity,
             primary=fed * full.primary,
             gradient_penalty=penalty * full.gradient_penalty,
         )
+
+    def _risen(self, rise: Ramp, step: int) -> float:
+        """Return the share of a weight that counts at a step."""
+        found_zero = self.late_ramps and rise.at(step - 1, self.iterations) == 0
+        return 0.0 if found_zero else rise.at(step, self.iterations)
 
 
 def _image() -> ImageConfig:

@@ -6,7 +6,7 @@ published order (`separate_forwards`). A mean over the 2B images is half of what
 directions: `_both` doubles it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
@@ -146,6 +146,11 @@ def dgnet_step(setup: DgnetSetup, batch: SwapBatch, step: int) -> Mapping[str, T
             learning.learn(losses, weights.by_term)
         return learning.terms
 
+    # In the older published loop D's step comes first and reads x for itself; only batch norms notice.
+    if config.reading_order == "real_last":
+        with autocast(), torch.no_grad():
+            _read(setup, batch.images)
+
     # Self-identity and cross-identity generation (section 3.1).
     with autocast():
         swap = generate(setup, batch)
@@ -162,13 +167,7 @@ def dgnet_step(setup: DgnetSetup, batch: SwapBatch, step: int) -> Mapping[str, T
         with autocast():
             losses = generation_losses(setup, batch, swap, weights)
         learning.learn(losses, weights.by_term)
-        with autocast():
-            losses = real_identity_losses(setup, batch, weights)
-        learning.learn(losses, weights.by_term)
-        if weights.primary > 0:
-            with autocast():
-                losses = feeding_losses(setup, fake, batch.labels)
-            learning.learn(losses, weights.by_term)
+        _teach(setup, learning, batch, fake, weights)
     return judging.terms | learning.terms
 
 
@@ -193,14 +192,21 @@ def offline_feeding_step(
         code = generators.appearance(batch.images).code
         swapped = generators.decoder(partner(generators.structure(batch.images)), code)
     with Update(optimizer) as learning:
-        with autocast():
-            losses = real_identity_losses(setup, batch, weights)
-        learning.learn(losses, weights.by_term)
-        if weights.primary > 0:
-            with autocast():
-                losses = feeding_losses(setup, swapped, batch.labels)
-            learning.learn(losses, weights.by_term)
+        _teach(setup, learning, batch, swapped, weights)
     return learning.terms
+
+
+def _teach(
+    setup: DgnetSetup, learning: Update, batch: SwapBatch, generated: Tensor, weights: DgnetWeights
+) -> None:
+    """Let E_a learn from real, erased images and from generated ones, in the order in which it reads them."""
+    parts: list[Callable[[], dict[str, Tensor]]] = [lambda: real_identity_losses(setup, batch, weights)]
+    if weights.primary > 0:
+        parts.append(lambda: feeding_losses(setup, generated, batch.labels))
+    for part in parts if setup.config.reading_order == "swapped_last" else reversed(parts):
+        with setup.compute.autocast():
+            losses = part()
+        learning.learn(losses, weights.by_term)
 
 
 def generate(setup: DgnetSetup, batch: SwapBatch) -> Swap:

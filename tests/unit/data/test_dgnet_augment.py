@@ -14,7 +14,7 @@ from tests.drawn_tensors import normal
 from tests.tiny_domains import image_set
 
 CPU = torch.device("cpu")
-ATTEMPTS = 16
+ATTEMPTS = 100
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -79,7 +79,7 @@ def boxes(before: Tensor, after: Tensor) -> list[tuple[int, int, int, int] | Non
 
 
 def test_the_published_numbers() -> None:
-    assert Erasing() == Erasing(probability=0.5, area=(0.02, 0.4), aspect=(0.3, 3.33), fill=0.0)
+    assert Erasing() == Erasing(probability=0.5, area=(0.02, 0.4), aspect=(0.3, 1 / 0.3), fill=0.0)
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.3, 0.5, 1.0])
@@ -103,7 +103,7 @@ def test_rectangles_are_whole_inside_and_of_the_asked_size() -> None:
         assert 0 <= left <= width - wide
         areas.append(tall * wide / (height * width))
         aspects.append(tall / wide)
-    assert 0.018 < min(areas) < 0.035
+    assert 0.017 < min(areas) < 0.035
     assert 0.37 < max(areas) < 0.42
     assert 0.28 < min(aspects) < 0.4
     assert 2.8 < max(aspects) < 3.8

@@ -21,7 +21,7 @@ def test_recipes_are_complete_and_survive_a_file(name: str) -> None:
 def test_the_published_numbers() -> None:
     """Spec F1-F9; weights and ramps are in tests/unit/training/test_dgnet_config.py."""
     config = dgnet.published()
-    assert config == DgnetConfig()
+    assert config == DgnetConfig(training=replace(DgnetTraining(), late_ramps=True))
     assert config.image.size == (256, 128)
     backbone = config.appearance.backbone
     assert (backbone.name, backbone.weights, backbone.last_stride) == ("resnet50.tv_in1k", "hub", 1)
@@ -41,6 +41,8 @@ def test_the_published_numbers() -> None:
         code_ramp=Ramp(start=0.3, full=0.32),
         cycle_ramp=Ramp(start=0.3, full=0.34),
         feeding_ramp=Ramp(start=0.3, full=0.34),
+        late_ramps=True,
+        reading_order="swapped_last",
         feeding="online",
         generation=True,
         teaching=TeachingConfig(style="soft", batch_norm="batch", dropout=False),
@@ -87,6 +89,7 @@ def test_the_papers_text_differs_in_these_points_only() -> None:
         "training.weights.cycle": (2.0, 0.0),
         "training.code_ramp.start": (0.3, 0.0),
         "training.code_ramp.full": (0.32, 0.0),
+        "training.late_ramps": (True, False),
         "training.adversarial_form": ("lsgan", "log"),
         "training.detach_code": (True, False),
         "training.live_appearance_code": (False, True),

@@ -265,6 +265,9 @@ def test_the_order_in_which_the_appearance_encoder_reads(
     shown = readings(make_setup(tiny(encode_again=0.0, separate_forwards=separate)), step)
     groups = [REAL, JUDGED, ERASED, *fed]
     assert shown == [(" + ".join(group), PAIRS * len(group)) for group in groups]
+    older = tiny(encode_again=0.0, separate_forwards=separate, reading_order="real_last")
+    groups = [REAL[:2], REAL, JUDGED, *fed, ERASED]
+    assert readings(make_setup(older), step) == [(" + ".join(group), PAIRS * len(group)) for group in groups]
 
 
 @pytest.mark.parametrize(("step", "updates"), [(0, 8), (LATE, 10)])
@@ -292,6 +295,18 @@ def test_statistics_are_those_of_eight_real_and_two_generated_batches(step: int,
     for name, value in network.state_dict().items():
         if name.endswith("num_batches_tracked"):
             assert int(value) == updates, name
+
+
+@pytest.mark.parametrize(("order", "share"), [("swapped_last", 0.292), ("real_last", 0.174)])
+def test_how_much_of_the_stored_statistics_is_of_swapped_images(order: Any, share: float) -> None:
+    """Each reading leaves 0.9 of what was there: the same images again and again, until nothing changes."""
+    shown = [name for name, _ in readings(make_setup(tiny(encode_again=0.0, reading_order=order)), LATE)]
+    judged = shown.index(" + ".join(JUDGED))  # the frozen copy, whose statistics are thrown away
+    batches = [batch for name in (*shown[:judged], *shown[judged + 1 :]) for batch in name.split(" + ")]
+    swapped = 0.0
+    for batch in 30 * batches:
+        swapped = 0.9 * swapped + 0.1 * batch.startswith("swapped")
+    assert swapped == pytest.approx(share, abs=5e-4)
 
 
 def test_judging_leaves_no_trace_in_the_statistics() -> None:

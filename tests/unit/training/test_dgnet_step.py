@@ -112,11 +112,26 @@ def test_iterations_are_the_literal_ones(
         ({"feeding": "offline"}, {"feeding": False}),
         ({"separate_forwards": False}, {"together": True}),
         ({"teaching": TeachingConfig(batch_norm="stored")}, {"teacher_statistics": "stored"}),
+        ({"late_ramps": True}, {"late": True}),
+        ({"reading_order": "real_last"}, {"order": "real last"}),
+        (
+            {"reading_order": "real_last", "separate_forwards": False},
+            {"order": "real last", "together": True},
+        ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_every_flag_is_what_the_oracle_says(changes: dict[str, Any], literal: dict[str, Any]) -> None:
     compare(tiny(encode_again=0.0, **changes), LiteralSettings(**literal), (33_000, 33_001))
+
+
+@pytest.mark.parametrize("order", ["swapped_last", "real_last"])
+def test_the_first_iterations_of_the_published_loop(order: Any) -> None:
+    """It looks for weights before it raises them: new terms come with iteration 30,002."""
+    given = tiny(encode_again=0.0, late_ramps=True, reading_order=order)
+    literal = LiteralSettings(late=True, order=order.replace("_", " "))
+    compare(given, literal, (30_000, 30_001), BEFORE)
+    compare(given, literal, (30_002, 30_003), RAMPED)
 
 
 @pytest.mark.parametrize("style", ["pseudo", "conditional", "lsro", "two_label"])
