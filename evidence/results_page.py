@@ -38,6 +38,10 @@ say, and what was tried: [docs/lab-notes.md](../docs/lab-notes.md). How to make 
 """
 OTHERS_WORDS = """What `genreid reproduce` does not make: rows of the demo, by `python -m evidence.demo_rows`,
 and what was tried beside the papers. No fingerprint says what has changed since the commit that made them.
+
+**Gains over `teacher` and `teacher_bn`** in rows of DG-Net whose file says nothing of `mirror` are not fair: DG-Net
+was ranked by image and mirror image, its teacher by the image alone (docs/lab-notes.md). Gains over
+`longer_teacher` are.
 """
 ROW_HEAD = ("row", "the paper", "rank-1", "mAP trapezoid", "mAP", "gain (mAP trapezoid)", "made", "state")
 BY_SEED_WORDS = """Rows made with several seeds: by how many points of mAP trapezoid they are ahead of each

@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 
+from genreid.recipes import crgan, dgnet
 from genreid.recipes.dgnet import RECIPES
 from genreid.runs.config_file import config_to_dict, flatten
 from tests.guards.tree import PACKAGE, ROOT
 
 PAGES = sorted((ROOT / "docs" / "methods").glob("*.md"))
-DGNET = ROOT / "docs" / "methods" / "dgnet.md"
+RECIPES = {"dgnet": dgnet.RECIPES, "crgan": crgan.RECIPES}
+"""Page -> the recipes whose settings its tables give."""
+ELSEWHERE = {"dgnet": (), "crgan": ("cluster.", "taudl.")}
+"""Page -> beginnings of settings that are on other pages."""
 REFERENCE = re.compile(r"^([\w/]+\.py)(?::\s+(\w[\w.,\s]*))?$")
 """`file.py` or `file.py: name, Class.method`."""
 
@@ -72,14 +76,18 @@ def test_a_wrong_name_is_seen(tmp_path: Path) -> None:
     ]
 
 
-# DG-Net's tables of settings
+# Tables of settings
 
 
-def settings() -> dict[str, dict[str, str]]:
+def settings(page: str) -> dict[str, dict[str, str]]:
     """Every setting of every recipe, as the page writes it."""
     return {
-        recipe: {name: written(value) for name, value in flatten(config_to_dict(make())).items()}
-        for recipe, make in RECIPES.items()
+        recipe: {
+            name: written(value)
+            for name, value in flatten(config_to_dict(make())).items()
+            if not name.startswith(ELSEWHERE[page])
+        }
+        for recipe, make in RECIPES[page].items()
     }
 
 
@@ -87,10 +95,10 @@ def written(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def said() -> Iterator[tuple[str, str, str]]:
+def said(page: str) -> Iterator[tuple[str, str, str]]:
     """Setting, recipe and value of each cell of the tables that begin with `setting`."""
     recipes: list[str] = []
-    for line in DGNET.read_text(encoding="utf-8").splitlines():
+    for line in (ROOT / "docs" / "methods" / f"{page}.md").read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
         if cells and cells[0] == "setting":
             recipes = [cell.strip("`") for cell in cells]
@@ -98,20 +106,21 @@ def said() -> Iterator[tuple[str, str, str]]:
             recipes = []
         elif recipes and not set(line) <= set("|-"):
             for recipe, cell in zip(recipes, cells, strict=True):
-                if recipe in RECIPES:
+                if recipe in RECIPES[page]:
                     yield cells[0].strip("`"), recipe, cell.strip("`")
 
 
-def test_settings_have_the_values_that_the_page_says() -> None:
-    true = settings()
-    cells = list(said())
-    assert len(cells) > 100, "the tables are not recognised"
+@pytest.mark.parametrize(("page", "least"), [("dgnet", 100), ("crgan", 60)])
+def test_settings_have_the_values_that_the_page_says(page: str, least: int) -> None:
+    true = settings(page)
+    cells = list(said(page))
+    assert len(cells) > least, "the tables are not recognised"
     wrong = [
         f"{name} of {recipe}: {value} on the page, {true[recipe].get(name)} in the recipe"
         for name, recipe, value in cells
         if true[recipe].get(name) != numbered(value)
     ]
-    assert not wrong, f"docs/methods/dgnet.md: {wrong}"
+    assert not wrong, f"docs/methods/{page}.md: {wrong}"
 
 
 def numbered(value: str) -> str:
@@ -123,20 +132,32 @@ def numbered(value: str) -> str:
 
 
 def test_every_point_on_which_the_papers_text_differs_is_on_the_page() -> None:
-    true = settings()
-    listed = {name for name, recipe, _ in said() if recipe == "paper_text"}
+    true = settings("dgnet")
+    listed = {name for name, recipe, _ in said("dgnet") if recipe == "paper_text"}
     different = {name for name, value in true["published"].items() if value != true["paper_text"][name]}
     assert different <= listed, f"docs/methods/dgnet.md says nothing of {sorted(different - listed)}"
     weights = {name for name in true["published"] if name.startswith("training.weights.")}
     assert weights <= listed, f"docs/methods/dgnet.md says nothing of {sorted(weights - listed)}"
 
 
-@pytest.mark.parametrize("recipe", ["published_msmt17", "single_gpu", "compact"])
-def test_every_setting_in_which_a_recipe_differs_is_on_the_page(recipe: str) -> None:
-    true = settings()
-    listed = {name for name, column, _ in said() if column == recipe}
-    different = {name for name, value in true["published"].items() if value != true[recipe][name]}
-    assert different <= listed, f"docs/methods/dgnet.md says nothing of {sorted(different - listed)}"
+@pytest.mark.parametrize(
+    ("page", "base", "recipe"),
+    [
+        *(("dgnet", "published", recipe) for recipe in ("published_msmt17", "single_gpu", "compact")),
+        *(("crgan", "paper", recipe) for recipe in ("single_gpu", "compact")),
+    ],
+)
+def test_every_setting_in_which_a_recipe_differs_is_on_the_page(page: str, base: str, recipe: str) -> None:
+    true = settings(page)
+    listed = {name for name, column, _ in said(page) if column == recipe}
+    different = {name for name, value in true[base].items() if value != true[recipe][name]}
+    assert different <= listed, f"docs/methods/{page}.md says nothing of {sorted(different - listed)}"
+
+
+def test_quick_is_compact_with_another_renderer() -> None:
+    """So the page need not have a column for it."""
+    assert crgan.RECIPES["quick"]() == crgan.RECIPES["compact"]()
+    assert set(crgan.RECIPES) == {"paper", "single_gpu", "compact", "quick"}
 
 
 # Tags of facts

@@ -11,7 +11,7 @@ from genreid.cli.main import EXIT_INTERRUPTED
 _TAKES = {
     "--grid": {"appearance", "structure", "count", "seed", "out", "force", "data"},
     "--interpolate": {"appearance", "structure", "count", "seed", "steps", "out", "force", "data"},
-    "--dataset": {"count", "seed", "data"},
+    "--dataset": {"count", "seed", "data", "as_published"},
     "--renderings": {"count", "seed", "out", "force"},
 }
 """What is made -> the options that it takes."""
@@ -78,7 +78,8 @@ def _dataset(options: argparse.Namespace) -> int:
     from genreid.generation.dataset import DatasetOrder  # noqa: PLC0415
     from genreid.pipelines.generate_dataset import dataset_of_run  # noqa: PLC0415
 
-    order = DatasetOrder(options.dataset, options.count, options.seed or 0, options.run)
+    published = bool(options.as_published)
+    order = DatasetOrder(options.dataset, options.count, options.seed or 0, options.run, published)
     made = dataset_of_run(options.run, order, options.device, options.data)
     kept = f", {made.kept} of them there before" if made.kept else ""
     sys.stdout.write(f"{options.dataset}: {made.images} of {options.count} generated images{kept}\n")
@@ -89,9 +90,9 @@ def _check_combination(options: argparse.Namespace) -> None:
     """Refuse options that what is made does not take, rather than pass them over."""
     made = next(name for name in _TAKES if getattr(options, name[2:]) not in {None, False})
     names = sorted(set().union(*_TAKES.values()))
-    extra = [f"--{name}" for name in names if getattr(options, name) is not None and name not in _TAKES[made]]
+    extra = [_flag(name) for name in names if getattr(options, name) is not None and name not in _TAKES[made]]
     if extra:
-        takes = ", ".join(f"--{name}" for name in sorted(_TAKES[made]))
+        takes = ", ".join(map(_flag, sorted(_TAKES[made])))
         msg = f"genreid generate {made} does not take {' and '.join(extra)}, only {takes}"
         raise ValueError(msg)
     if made == "--dataset" and options.count is None:
@@ -101,6 +102,11 @@ def _check_combination(options: argparse.Namespace) -> None:
     if needed and options.count is not None and all(getattr(options, name) for name in needed):
         msg = f"genreid generate {made}: --count is how many are drawn; all images are given, leave it out"
         raise ValueError(msg)
+
+
+def _flag(name: str) -> str:
+    """Return an option as it is typed."""
+    return f"--{name.replace('_', '-')}"
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -162,6 +168,13 @@ def _arguments() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="where the people that the run was trained on are now (default: what RUN/job.json names)",
+    )
+    add(
+        "--as-published",
+        action="store_const",
+        const=True,
+        help="--dataset: files as DG-Net's authors write them, values truncated, JPEG quality 75 (default: "
+        "rounded, 95)",
     )
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (default: auto)")
     return parser

@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,8 +46,8 @@ COLUMNS = (
     "structure_camid",
 )
 """Columns of manifest.csv; both real images are named relative to their own data set."""
-_QUALITY = 95
-"""Of the JPEG files."""
+_QUALITY, _PUBLISHED_QUALITY = 95, 75
+"""Of the JPEG files; the second as DG-Net's authors write them."""
 _MAX_CODES = 4 << 30
 """Bytes of appearance codes that are kept, so that every image is encoded once."""
 _VERSION = 1
@@ -63,12 +63,19 @@ class DatasetOrder:
         count: Number of pictures.
         seed: Which pictures.
         run: The run folder, for the record.
+        as_published: Files as the authors' program writes them: values truncated, JPEG quality 75.
     """
 
     out: Path
     count: int
     seed: int = 0
     run: Path | None = None
+    as_published: bool = False
+
+    @property
+    def quality(self) -> int:
+        """Of the JPEG files."""
+        return _PUBLISHED_QUALITY if self.as_published else _QUALITY
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -110,6 +117,7 @@ def generate_dataset(
         ValueError: If the folder holds something else, pictures made with other settings, or more of them.
         OSError: If the disk does not take a file.
     """
+    swapper = replace(swapper, truncated=order.as_published)
     _claim(order, _settings(swapper, people, order), people.root)
     folder = order.out / TRAIN
     for name in (TRAIN, QUERY, GALLERY):
@@ -180,7 +188,12 @@ class _Workshop:
                 if pending:
                     yield _wait(pending)
                 pending = [
-                    pool.submit(_write_picture, folder / picture.name, images[picture.number % BLOCK])
+                    pool.submit(
+                        _write_picture,
+                        folder / picture.name,
+                        images[picture.number % BLOCK],
+                        self.order.quality,
+                    )
                     for picture in pictures
                 ]
                 if must_stop():
@@ -210,11 +223,11 @@ def _wait(pending: Iterable[Future[None]]) -> int:
     return sum(future.result() is None for future in pending)
 
 
-def _write_picture(path: Path, image: NDArray[np.uint8]) -> None:
+def _write_picture(path: Path, image: NDArray[np.uint8], quality: int) -> None:
     """Write one picture, whole or not at all."""
     encoded = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(
-        encoded, format="JPEG", quality=_QUALITY
+        encoded, format="JPEG", quality=quality
     )
     write_whole(path, encoded.getvalue())
 
@@ -248,7 +261,8 @@ def _settings(swapper: Swapper, people: People, order: DatasetOrder) -> dict[str
         "seed": order.seed,
         "height": height,
         "width": width,
-        "quality": _QUALITY,
+        "quality": order.quality,
+        "truncated": order.as_published or None,  # folders of earlier versions do not say it
     }
 
 

@@ -16,9 +16,10 @@ from genreid.training.optimizers import SgdConfig
 
 
 def paper() -> AdaptConfig:
-    """The paper's numbers: 224x112, ResNet-50, 30,000 + 60,000 + 30,000 iterations of batch 32.
+    """The paper's numbers: 224x112, ResNet-50, 30,000 + 60,000 iterations of batch 32, and 30,000 of ours.
 
-    What the paper leaves open is resolved as in docs/methods/crgan.md (spec E3-E19).
+    What the paper leaves open, such as stage III's length, is resolved as in docs/methods/crgan.md (spec
+    E3-E19).
     """
     return AdaptConfig()
 

@@ -19,7 +19,9 @@ from genreid.data.sample import UNKNOWN_CAMID, Sample
 from genreid.generation import dataset
 from genreid.generation.dataset import COLUMNS, DatasetOrder, generate_dataset
 from genreid.generation.dataset_plan import BLOCK, People, mixture, planned_block
+from genreid.generation.renderings import to_uint8
 from genreid.generation.swapping import Swapper
+from genreid.models.dgnet import from_normalised
 from genreid.models.precision import Compute
 from genreid.runs.loop import Session
 from tests.tiny_dgnet_run import SIZE, dgnet_networks
@@ -158,7 +160,7 @@ def test_each_picture_is_the_swap_that_its_line_says(
 ) -> None:
     written: dict[str, NDArray[np.uint8]] = {}
 
-    def keep(path: Path, image: NDArray[np.uint8]) -> None:
+    def keep(path: Path, image: NDArray[np.uint8], _quality: int) -> None:
         path.touch()
         written[path.name] = image
 
@@ -238,10 +240,10 @@ def test_a_full_disk_leaves_whole_pictures_and_their_lines(
     out, order = tmp_path / "out", DatasetOrder(tmp_path / "out", COUNT, 3)
     write = dataset._write_picture
 
-    def full(path: Path, image: NDArray[np.uint8]) -> None:
+    def full(path: Path, image: NDArray[np.uint8], quality: int) -> None:
         if "_000070_" in path.name:
             raise OSError(28, "No space left on device")
-        write(path, image)
+        write(path, image, quality)
 
     with monkeypatch.context() as patch:
         patch.setattr(dataset, "_write_picture", full)
@@ -292,3 +294,31 @@ def test_a_folder_of_something_else_is_refused(swapper: Swapper, tmp_path: Path)
 def test_a_count_below_one_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="--count must be 1 or more, got 0"):
         DatasetOrder(tmp_path, 0)
+
+
+def test_files_as_the_authors_write_them(swapper: Swapper, tmp_path: Path) -> None:
+    """Every value is the whole number below, before JPEG of quality 75; a folder is one or the other."""
+    shown = from_normalised(swapper.networks.decoder(*_codes(swapper)))
+    levels = 127.5 * (shown.detach().double() + 1)
+    cut = to_uint8(shown, truncated=True).double()
+    near = (levels - levels.round()).abs() < 1e-3
+    assert ((cut <= levels) & (levels < cut + 1) | near).all()
+    assert (to_uint8(shown).double() - cut).abs().max() == 1
+    order = DatasetOrder(tmp_path / "published", 3, 3, as_published=True)
+    generate_dataset(swapper, PEOPLE, order, shown=False)
+    note = json.loads((order.out / "manifest.json").read_text())
+    assert (note["quality"], note["truncated"]) == (75, True)
+    (out := tmp_path / "same.jpg").write_bytes(b"")
+    for path in (order.out / "bounding_box_train").iterdir():
+        with Image.open(path) as image:
+            quantization = image.quantization  # type: ignore[attr-defined]
+            image.save(out, quality=75)
+        with Image.open(out) as other:
+            assert other.quantization == quantization  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="quality: 75 there, 95 now"):
+        generate_dataset(swapper, PEOPLE, replace(order, as_published=False), shown=False)
+
+
+def _codes(swapper: Swapper) -> tuple[torch.Tensor, torch.Tensor]:
+    images = PEOPLE.images.bank.array[:4]
+    return swapper.encode_structure(images), swapper.encode_appearance(images)
