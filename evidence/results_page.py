@@ -39,9 +39,9 @@ say, and what was tried: [docs/lab-notes.md](../docs/lab-notes.md). How to make 
 OTHERS_WORDS = """What `genreid reproduce` does not make: rows of the demo, by `python -m evidence.demo_rows`,
 and what was tried beside the papers. No fingerprint says what has changed since the commit that made them.
 
-**Gains over `teacher` and `teacher_bn`** in rows of DG-Net whose file says nothing of `mirror` are not fair: DG-Net
-was ranked by image and mirror image, its teacher by the image alone (docs/lab-notes.md). Gains over
-`longer_teacher` are.
+**Gains over `teacher` and `teacher_bn`** in rows of DG-Net whose file says nothing of `mirror` are not
+fair: DG-Net was ranked by image and mirror image, its teacher by the image alone (docs/lab-notes.md). Gains
+over `longer_teacher` are.
 """
 ROW_HEAD = ("row", "the paper", "rank-1", "mAP trapezoid", "mAP", "gain (mAP trapezoid)", "made", "state")
 BY_SEED_WORDS = """Rows made with several seeds: by how many points of mAP trapezoid they are ahead of each
@@ -135,7 +135,8 @@ def _one_gain(gain: Mapping[str, Any]) -> str:
     """Return a gain, its interval, and the paper's."""
     ends = _in_brackets(gain, "mAP_trapezoid", _points)
     text = f"{_points(gain['mAP_trapezoid'])}{ends} over {_variant(gain['over'])}"
-    return text if gain["published"] is None else f"{text} (the paper {100 * gain['published']['mAP']:+.1f})"
+    published = (gain["published"] or {}).get("mAP")
+    return text if published is None else f"{text} (the paper {_points(published)})"
 
 
 def _variant(name: str) -> str:
@@ -161,7 +162,10 @@ def _gains_by_seed(rows: Sequence[RowFile]) -> list[list[str]]:
 
 def _paper(row: Row) -> str:
     """Return the paper's figures of a row."""
-    return "-" if row.published is None else " / ".join(_percent(share) for share in row.published)
+    if row.published is None:
+        return "-"
+    both = (row.published.rank1, row.published.mAP)
+    return " / ".join("-" if share is None else _percent(share) for share in both)
 
 
 def _percent(share: float) -> str:

@@ -54,7 +54,10 @@ CRGAN_VARIANTS = (
     "without_context",
 )
 TAUDL_VARIANTS = ("taudl", "direct_taudl", "crgan_taudl")
-DGNET_VARIANTS = ("teacher_bn", "both_bn", "primary", "fine", "longer_teacher")
+DGNET_VARIANTS = (
+    *("teacher_bn", "both_bn", "primary", "fine", "longer_teacher"),
+    *("offline", "without_feeding", "without_feeding_and_identity"),
+)
 ROWS = {
     **dict.fromkeys((f"crgan/cuhk03-market1501/{variant}" for variant in CRGAN_VARIANTS), CRGAN),
     **dict.fromkeys((f"crgan/cuhk03-market1501/{variant}" for variant in TAUDL_VARIANTS), TAUDL),

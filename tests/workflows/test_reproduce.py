@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -10,11 +11,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 from safetensors.numpy import load_file
 
 from evidence import results_page
 from genreid.cli.options import parse_training
+from genreid.evaluation.ranking import rank
+from genreid.features.options import FeatureOptions
+from genreid.pipelines.evaluate import EvaluateJob, embed_sides
 from genreid.recipes.crgan import RECIPES, compact
 from genreid.reproduce import training as row_training
 from genreid.reproduce.file import read_rows, scores_beside
@@ -25,6 +30,9 @@ from genreid.reproduce.state import read_trials, recipe_changes, stale_reason
 from genreid.runs.config_file import config_to_dict
 from genreid.runs.loop import Outcome
 from genreid.training.adapt_config import AdaptConfig
+from genreid.runs.config_file import config_to_dict
+from genreid.runs.loop import Outcome
+from genreid.runs.trained_networks import load_appearance
 from tests.command_line import Answer, genreid
 from tests.drawn_datasets import draw_cuhk03_np, draw_dukemtmc, draw_market1501
 from tests.workflows.test_adapt import TINY as TINY_CRGAN
@@ -126,7 +134,7 @@ def test_the_same_command_resumes_it(world: World, crgan_lmp: dict[str, Any]) ->
 
 def test_what_a_result_file_holds(crgan_lmp: dict[str, Any]) -> None:
     content = crgan_lmp
-    assert content["published"] == {"rank1": 0.56, "mAP": 0.333}
+    assert content["published"] == {"rank1": 0.56, "rank5": 0.705, "rank10": 0.746, "mAP": 0.333}
     assert (content["paper"], content["tables"], content["seed"]) == ("CR-GAN", [2, 5, 6, 11], 5)
     assert content["recipe"].startswith("paper+")
     figures = content["figures"]
@@ -171,7 +179,7 @@ def test_the_difference_of_recipes_is_said_in_words(crgan_lmp: dict[str, Any]) -
 def test_gains_over_the_controls_that_are_there(crgan_lmp: dict[str, Any]) -> None:
     assert [gain["over"] for gain in crgan_lmp["gains"]] == [f"{PAIR}/direct", f"{PAIR}/direct_lmp"]
     over_direct = crgan_lmp["gains"][0]
-    assert over_direct["published"] == {"rank1": 0.191, "mAP": 0.128}
+    assert over_direct["published"] == {"rank1": 0.191, "rank5": None, "rank10": None, "mAP": 0.128}
     low, high = over_direct["interval"]["mAP"]
     assert low <= over_direct["mAP"] <= high
     assert crgan_lmp["gains"][1]["published"] is None
@@ -209,7 +217,7 @@ def test_a_row_without_a_loss_and_one_with_taudl(world: World) -> None:
 
 def test_dgnet_on_cuhk03_beside_its_teacher(world: World) -> None:
     both = world.make("dgnet/cuhk03/both")
-    assert both["published"] == {"rank1": 0.656, "mAP": 0.611}
+    assert both["published"] == {"rank1": 0.656, "rank5": None, "rank10": None, "mAP": 0.611}
     assert [gain["over"] for gain in both["gains"]] == ["dgnet/cuhk03/teacher"]
     before = world.logs()
     teacher, primary = world.make("dgnet/cuhk03/teacher"), world.make("dgnet/cuhk03/primary")
@@ -217,6 +225,66 @@ def test_dgnet_on_cuhk03_beside_its_teacher(world: World) -> None:
     assert teacher["published"] is None
     assert all(name.startswith("teacher.") for name in teacher["difference"]["settings"])
     assert primary["weights"]["evaluated"] == both["weights"]["evaluated"] != teacher["weights"]["evaluated"]
+
+
+def test_dgnet_fed_offline_or_not_at_all(world: World) -> None:
+    """Its last stage is evaluated; without feeding and identity losses, their terms are not computed."""
+    offline = world.make("dgnet/cuhk03/offline")
+    assert offline["weights"]["evaluated"]["stage"] == "offline"
+    assert offline["published"] is None, "the text speaks of Market-1501"
+    assert "training.feeding" not in offline["difference"]["settings"], "it is what the row is"
+    fed = world.make("dgnet/cuhk03/without_feeding")
+    neither = world.make("dgnet/cuhk03/without_feeding_and_identity")
+    assert [gain["over"] for gain in neither["gains"]] == [fed["row"]]
+    terms = {
+        name: {term for line in world.logs()[name].splitlines() for term in json.loads(line)}
+        for name in ("without_feeding", "without_feeding_and_identity", "offline")
+    }
+    identity = {"identity", "positive_identity", "fine_identity", "generated_identity"}
+    assert {"primary", "fine"} <= terms["offline"]
+    assert not {"primary", "fine"} & terms["without_feeding"]
+    assert identity <= terms["without_feeding"]
+    assert neither["config"]["training"]["weights"]["generated_identity"] == 0
+    offline_run = find_row("dgnet/cuhk03/offline").training
+    run = next(world.root.glob("runs/*/dgnet/cuhk03/offline"))
+    shutil.rmtree(run / "checkpoints" / "offline")
+    assert row_training.finished(run, offline_run) is None, "DG-Net's own stage is not this row's network"
+
+
+def test_figure_8_of_dgnet(world: World) -> None:
+    out = world.root / "figure8" / "f.json"
+    settings = [f"--{key}={value}" for key, value in TINY_DGNET.items()]
+    people = draw_market1501(world.root / "people", 6, 2, size=(32, 16))
+    words = [f"--market1501={people}", "--alphas=[50]", "--betas=[0, 3]", "--holdout=3", f"--out={out}"]
+    runs = f"--runs={world.root / 'runs8'}"
+    stopped = genreid("reproduce", "--figure", "dgnet/8", *words, *settings, runs, "--max-minutes=0")
+    assert (stopped.code, "not finished (out of time)" in stopped.out) == (0, True)
+    answer = genreid("reproduce", "--figure=dgnet/8", *words, *settings, runs)
+    assert answer.code == 0, answer.err
+    content = json.loads(out.read_text())
+    assert [(line["alpha"], line["beta"]) for line in content["alpha"]] == [(50, 0.5)]
+    assert [(line["alpha"], line["beta"]) for line in content["beta"]] == [(0.2, 0), (0.2, 3)]
+    run = next((world.root / "runs8").glob("*/dgnet/market1501/alpha-0.2"))
+    other = run.with_name("alpha-50")
+    assert other.is_dir()
+    job = EvaluateJob(run, people, holdout=3)
+    for line in content["beta"]:
+        found = rank(
+            *embed_sides(job, FeatureOptions(device="cpu", precision="fp32", fine_weight=line["beta"]))
+        )
+        assert line["mAP_trapezoid"] == pytest.approx(found.mAP_trapezoid, abs=1e-5)
+    heads = [load_appearance(each).network.fine.classifier.weight for each in (run, other)]
+    assert not torch.equal(*heads), "alpha is what the fine head learns by"
+    page = out.with_suffix(".html").read_text()
+    assert page.count("<polyline") == 4
+    assert "3 people held out of training" in page
+    assert "beta 3: mAP trapezoid" in page
+    text = answer.out
+    assert f"{100 * content['beta'][1]['mAP_trapezoid']:.1f}" in text
+    wrong = genreid("reproduce", "--figure", "dgnet/4")
+    assert (wrong.code, "expected dgnet/8, got 'dgnet/4'" in wrong.err) == (2, True)
+    wrong = genreid("reproduce", "--figure", "dgnet/8", words[0], "--betas=[-1]", *settings)
+    assert (wrong.code, "each from 0, got [-1.0]" in wrong.err) == (2, True)
 
 
 @pytest.mark.usefixtures("crgan_lmp")
@@ -268,7 +336,7 @@ def test_the_list_says_what_rows_need_and_how_long_they_took(world: World, crgan
     assert list(rows) == list(ROWS)
     row = rows[f"{PAIR}/crgan_lmp"]
     assert row["needs"] == ["market1501", "dukemtmc"]
-    assert row["published"] == {"rank1": 0.56, "mAP": 0.333}
+    assert row["published"] == {"rank1": 0.56, "rank5": 0.705, "rank10": 0.746, "mAP": 0.333}
     assert row["measured"] == [
         {"recipe": crgan_lmp["recipe"], "device": "cpu", "minutes": crgan_lmp["minutes"]}
     ]

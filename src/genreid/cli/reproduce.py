@@ -13,12 +13,24 @@ from genreid.methods import METHOD_OF_PAPER, load
 
 if TYPE_CHECKING:
     from genreid.reproduce.paper import Row
+    from genreid.reproduce.printed import PrintedTable
     from genreid.reproduce.state import Measurement
+    from genreid.reproduce.table import TableLine
 
-COLUMNS = {"rank1": "rank-1", "mAP_trapezoid": "mAP trapezoid", "mAP": "mAP"}
+COLUMNS = {
+    "rank1": "rank-1",
+    "rank5": "rank-5",
+    "rank10": "rank-10",
+    "mAP_trapezoid": "mAP trapezoid",
+    "mAP": "mAP",
+}
 """Figure -> its column; the papers' mAP stands under their form of it."""
+PRINTED = {**COLUMNS, "lpips": "LPIPS", "fid": "FID", "ssim": "SSIM"}
+"""Figure of a printed table -> its column."""
 HELP = """usage: genreid reproduce NAME [--market1501 DIR] [--dukemtmc DIR] [--msmt17 DIR] [--cuhk03 DIR] ...
        genreid reproduce --list [WORD ...] [--results DIR] [--json]
+       genreid reproduce --table PAPER/NUMBER [--results DIR] [--json]
+       genreid reproduce --figure dgnet/8 --market1501 DIR [--alphas [A,...]] [--betas [B,...]] ...
 
 Make one row of CR-GAN's or DG-Net's tables: train what it needs, rank the test set, write a result file, and
 print ours beside the paper's, with 95 % intervals, the gain over the row's controls, and every difference
@@ -38,9 +50,14 @@ between the recipes. Rows share their runs, so a second row costs only what is n
 
   --list [WORD ...]   rows in whose name every WORD stands (table3: rows of a table of that number): what they
                       are, what they need, the paper's figures, and how long they took here
-  --results DIR       with --list: where result files are (default: results)
+  --table PAPER/NUMBER  the whole table as the paper prints it, such as crgan/6: every system's figures,
+                      quoted, and ours in place with recipe, seed and state
+  --results DIR       with --list and --table: where result files are (default: results)
 
-`genreid reproduce NAME --help` shows every setting of the row's recipe.
+  --figure dgnet/8    DG-Net trained with several alpha, tested with several beta, on the last 100 people of
+                      the training set (--holdout N): figures, and both curves as a page
+
+`genreid reproduce NAME --help` shows every setting of the row's recipe; `--figure dgnet/8 --help`, too.
 """
 
 
@@ -58,6 +75,12 @@ def main(argv: Sequence[str]) -> int:
         return 0
     if "--list" in argv:
         return _list([word for word in argv if word != "--list"])
+    if argv[0].split("=")[0] == "--figure":
+        return _figure(
+            argv[0].partition("=")[2] or (argv[1:2] or [""])[0], argv[1 if "=" in argv[0] else 2 :]
+        )
+    if any(word.split("=")[0] == "--table" for word in argv):
+        return _table(argv)
     if argv[0].startswith("-"):
         msg = (
             f"genreid reproduce: expected the name of a row first, got {argv[0]}; "
@@ -111,7 +134,9 @@ def _say_stopped(name: str, why: str, *, as_json: bool) -> None:
 def _print(content: Mapping[str, Any], path: Path) -> None:
     """Print ours beside the paper's, then in what the recipes differ."""
     tables = ", ".join(str(number) for number in content["tables"])
-    where = f"{content['paper']}, table {tables}" if tables else f"not in {content['paper']}'s tables"
+    section = f", section {content['section']}" if content.get("section") else "'s tables"
+    where = f"{content['paper']}, table {tables}" if tables else f"{content['paper']}{section}"
+    where = where if tables or content.get("section") else f"not in {where}"
     lines = [["percent", *COLUMNS.values()]]
     if content["published"] is not None:
         lines.append(["the paper", *_papers_cells(content["published"], "{:.1f}")])
@@ -142,16 +167,21 @@ def _print(content: Mapping[str, Any], path: Path) -> None:
 
 def _cells(figures: Mapping[str, float], interval: Mapping[str, Any], form: str) -> list[str]:
     """Return figures in percent with their intervals."""
-    return [
-        f"{form.format(100 * figures[name])} "
-        f"({form.format(100 * interval[name][0])} to {form.format(100 * interval[name][1])})"
-        for name in COLUMNS
-    ]
+    cells = []
+    for name in COLUMNS:
+        ends = " to ".join(form.format(100 * end) for end in interval.get(name, ()))
+        cells.append(f"{_cell(figures.get(name), form)}{f' ({ends})' if ends else ''}")
+    return cells
 
 
-def _papers_cells(published: Mapping[str, float], form: str) -> list[str]:
+def _papers_cells(published: Mapping[str, float | None], form: str) -> list[str]:
     """Return the paper's figures in percent; its mAP stands under the form that its code computes."""
-    return [form.format(100 * published["rank1"]), form.format(100 * published["mAP"]), "-"]
+    return [*(_cell(published.get(name), form) for name in ("rank1", "rank5", "rank10", "mAP")), "-"]
+
+
+def _cell(share: float | None, form: str) -> str:
+    """Return a share in percent."""
+    return "-" if share is None else form.format(100 * share)
 
 
 def _short(name: str) -> str:
@@ -178,6 +208,97 @@ def _list(argv: Sequence[str]) -> int:
     return 0
 
 
+def _figure(name: str, argv: Sequence[str]) -> int:
+    """Draw DG-Net's figure 8."""
+    if name != "dgnet/8":
+        msg = f"genreid reproduce --figure: expected dgnet/8, got {name!r}; pictures: `genreid generate`"
+        raise ValueError(msg)
+    from genreid.cli.options import parse_training  # noqa: PLC0415 - `genreid --help` stays quick
+    from genreid.reproduce.figure8 import ROW, Figure8Job, draw_figure8  # noqa: PLC0415
+    from genreid.training.dgnet_config import DgnetConfig  # noqa: PLC0415
+    from genreid.training.loop import Outcome  # noqa: PLC0415
+
+    prog = "genreid reproduce --figure dgnet/8"
+    arguments = parse_training(
+        DgnetConfig, ROW.recipes, argv, job_type=Figure8Job, prog=prog, default_recipe="paper"
+    )
+    drawn = draw_figure8(arguments.job, arguments.run, arguments.config)
+    if drawn.path is None:
+        _say_stopped("dgnet/8", drawn.outcome.value, as_json=arguments.run.json)
+        return EXIT_INTERRUPTED if drawn.outcome is Outcome.INTERRUPTED else 0
+    if arguments.run.json:
+        sys.stdout.write(json.dumps({"finished": True, **drawn.content}, indent=1) + "\n")
+        return 0
+    for curve in ("alpha", "beta"):
+        sys.stdout.write(f"{curve:>6}  rank-1    mAP  mAP trapezoid\n")
+        for line in drawn.content[curve]:
+            rank1, mean, trapezoid = (100 * line[name] for name in ("rank1", "mAP", "mAP_trapezoid"))
+            sys.stdout.write(f"{line[curve]:>6g}  {rank1:6.1f} {mean:6.1f} {trapezoid:14.1f}\n")
+    sys.stdout.write(
+        f"Percent, on {drawn.content['holdout']} people held out; beta 0.5 for alpha, alpha "
+        f"{drawn.content['beta'][0]['alpha']:g} for beta. Chart: {drawn.chart}. Result: {drawn.path}\n"
+    )
+    return 0
+
+
+def _table(argv: Sequence[str]) -> int:
+    """Show a table as it is printed, ours in place."""
+    parser = Arguments(prog="genreid reproduce --table", allow_abbrev=False)
+    parser.add_argument("--table", required=True, metavar="PAPER/NUMBER", help="such as crgan/6")
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    parser.add_argument("--json", action="store_true", help="print as JSON, percent as the paper prints it")
+    options = parser.parse_args(argv)
+    from genreid.reproduce.printed import find_table  # noqa: PLC0415 - `genreid --help` stays quick
+
+    table = find_table(options.table)
+    from genreid.reproduce.rows import PAPERS  # noqa: PLC0415
+    from genreid.reproduce.table import line_as_json, table_lines  # noqa: PLC0415
+
+    lines, paper = table_lines(table, options.results), PAPERS[table.paper].title
+    if options.json:
+        head = {"paper": paper, "table": table.number, "title": table.title, "note": table.note}
+        content = {**head, "figures": list(table.figures), "lines": [line_as_json(line) for line in lines]}
+        sys.stdout.write(json.dumps(content, indent=1) + "\n")
+    else:
+        sys.stdout.write(f"{paper}, table {table.number}: {table.title}\n")
+        for on in table.on:
+            _print_table(table, on, [line for line in lines if line.on == on])
+        sys.stdout.write(f"\n{table.note}\n" if table.note else "\n")
+        sys.stdout.write(TABLE_WORDS)
+    return 0
+
+
+TABLE_WORDS = (
+    "Printed figures are quoted from the paper; other systems were not run here. The papers' mAP stands\n"
+    "beside our mAP trapezoid, the form that their code computes. Judge a row by its gain over its\n"
+    "controls (`genreid reproduce NAME`), not by absolute figures.\n"
+)
+
+
+def _print_table(table: "PrintedTable", on: str, lines: Sequence["TableLine"]) -> None:
+    """Print what a table says of one data set or pair."""
+    cells = [[on, *(PRINTED[name] for name in table.figures), ""]]
+    before = ""
+    for line in lines:
+        if line.system.group != before:
+            before = line.system.group
+            cells.append([before, *("" for _ in table.figures), ""])
+        texts = line.system.printed[table.on.index(on)]
+        cells.append([f"  {line.system.name}", *texts, ""])
+        for one in line.ours:
+            found = [f"{one.figures[name]:.1f}" if name in one.figures else "-" for name in table.figures]
+            state = f"stale: {one.stale}" if one.stale else "made"
+            cells.append(["    ours", *found, f"{one.recipe}, seed {one.seed}; {state}"])
+        if line.row and not line.ours:
+            state = f"not made: {line.row}" if "rank1" in table.figures else "not measured"
+            cells.append(["    ours", *("-" for _ in table.figures), state])
+    widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
+    sys.stdout.write("\n")
+    for first, *numbers, last in cells:
+        shown = "  ".join(f"{cell:>{width}}" for cell, width in zip(numbers, widths[1:], strict=False))
+        sys.stdout.write(f"{first:<{widths[0]}}  {shown}  {last}".rstrip() + "\n")
+
+
 def _list_arguments() -> argparse.ArgumentParser:
     """Return the options of `--list`."""
     parser = Arguments(prog="genreid reproduce --list", allow_abbrev=False)
@@ -200,13 +321,20 @@ def _row_as_json(row: "Row", took: Sequence["Measurement"]) -> dict[str, Any]:
     }
 
 
+def _as_printed(share: float | None) -> str:
+    """Return a paper's share in percent, with the second decimal where the paper has one."""
+    return "-" if share is None else f"{100 * share:.2f}".removesuffix("0")
+
+
 def _print_rows(rows: Sequence["Row"], took: Mapping[str, Sequence["Measurement"]]) -> None:
     """Print two lines for each row."""
     width = max(len(row.name) for row in rows)
     for row in rows:
         tables = ", ".join(str(number) for number in row.tables)
-        figures = "" if row.published is None else " / ".join(f"{100 * share:.1f}" for share in row.published)
-        paper = f"table {tables}: {figures}" if figures else "not in the paper's tables"
+        where = f"table {tables}" if tables else f"section {row.section}"
+        paper = "not in the paper's tables"
+        if row.published is not None:
+            paper = f"{where}: {_as_printed(row.published.rank1)} / {_as_printed(row.published.mAP)}"
         times = ", ".join(
             f"{one.minutes:g} min ({one.recipe}, {one.device})" for one in took.get(row.name, ())
         )

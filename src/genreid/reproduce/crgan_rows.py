@@ -11,9 +11,13 @@ from genreid.pipelines.train_taudl import TaudlJob
 from genreid.recipes import crgan
 from genreid.reproduce.paper import Changes, Data, Paper, Request, Row, Times, Training, Variant
 from genreid.reproduce.plan import RowPlan, with_changes
+from genreid.methods import TAUDL_USES
 from genreid.reproduce.published import CRGAN_FIGURES, CRGAN_TABLES, Pair
+from genreid.reproduce.published import CRGAN_PAIRS, Pair
 from genreid.runs.trained_renderer import RENDERERS, RendererName
 from genreid.training.adapt_config import AdaptConfig
+from genreid.training.adapt_config import AdaptConfig, RendererName
+from genreid.training.crgan_stages import RENDERERS
 from genreid.training.taudl_config import TaudlConfig
 
 _RECIPES = {name: make for name, make in crgan.RECIPES.items() if name not in crgan.RENDERER_OF_RECIPE}
@@ -140,18 +144,15 @@ _VARIANTS = {
 def _row(pair: Pair, name: str) -> Row:
     """Put a row together."""
     variant = _VARIANTS[name]
-    tables = (7,) if pair[0] == "cuhk03" else CRGAN_TABLES.get(name, ())
     return variant.row(
         f"crgan/{'-'.join(pair)}/{name}",
         Data(
-            tables=tables,
             source=pair[0],
             target=pair[1],
             at_hand=pair[1],
             recipes=_RECIPES,
             source_split="all" if pair[0] == "cuhk03" else "train",  # all 1,467 people (spec E21)
         ),
-        CRGAN_FIGURES[pair].get(name),
     )
 
 
@@ -198,7 +199,7 @@ def _words(plan: RowPlan) -> list[str]:
 
 PAPER = Paper(
     title="CR-GAN",
-    rows=tuple(_row(pair, name) for pair in CRGAN_FIGURES for name in _VARIANTS),
+    rows=tuple(_row(pair, name) for pair in CRGAN_PAIRS for name in _VARIANTS),
     request=_request,
     backbone=_backbone,
     words=_words,

@@ -11,20 +11,36 @@ from genreid.pipelines.train_dgnet import DgnetJob
 from genreid.recipes import dgnet
 from genreid.reproduce.paper import Data, Paper, Request, Row, Training, Variant
 from genreid.reproduce.plan import RowPlan, with_changes
-from genreid.reproduce.published import (
-    DGNET_FIGURES,
-    DGNET_TABLES,
-    PUBLISHED_SIZES,
-    TRANSFER_FIGURES,
-    DataName,
-    Pair,
-)
+from genreid.reproduce.published import DATA, PUBLISHED_SIZES, TRANSFER_PAIRS, DataName, Pair
 from genreid.training.dgnet_config import DgnetConfig
 
 _TEACHER = Training(name="teacher", method="baseline", sections=("teacher.",))
 _DGNET = Training(name="dgnet", method="dgnet", start=_TEACHER, sections=("",))
 _LONGER = Training(
     name="longer_teacher", method="dgnet", changes={"training.generation": False}, sections=("",)
+)
+_OFFLINE = Training(
+    name="offline",
+    method="dgnet",
+    evaluated=("offline",),
+    changes={"training.feeding": "offline"},
+    start=_TEACHER,
+    sections=("",),
+)
+_WITHOUT_FEEDING = Training(
+    name="without_feeding", method="dgnet", changes={"training.feeding": "none"}, sections=("",)
+)
+_WITHOUT_BOTH = Training(
+    name="without_feeding_and_identity",
+    method="dgnet",
+    changes={
+        "training.feeding": "none",
+        **{
+            f"training.weights.{term}": 0.0
+            for term in ("identity", "positive_identity", "fine_identity", "generated_identity")
+        },
+    },
+    sections=("",),
 )
 _TWO_HEADS = ("teacher", "longer_teacher")
 _VARIANTS = {
@@ -34,6 +50,15 @@ _VARIANTS = {
     "both": Variant("DG-Net, primary and fine features", _DGNET, _TWO_HEADS),
     "longer_teacher": Variant("DG-Net's re-id part, as long, without generation", _LONGER, ("teacher",)),
     "teacher_bn": Variant("teacher, batch norms averaged on its training images", _TEACHER, averaged=True),
+    "offline": Variant(
+        "DG-Net's re-id part, fed with images of a generator that is finished", _OFFLINE, ("both", "teacher")
+    ),
+    "without_feeding": Variant("DG-Net without feeding (figure 4)", _WITHOUT_FEEDING, ("both", "teacher")),
+    "without_feeding_and_identity": Variant(
+        "DG-Net without feeding and identity losses (figure 4): E_a learns nothing, its pictures count",
+        _WITHOUT_BOTH,
+        ("without_feeding",),
+    ),
     "both_bn": Variant("both, batch norms averaged likewise", _DGNET, ("teacher_bn",), averaged=True),
 }
 _MIRROR: Mirror = "on"
@@ -44,19 +69,15 @@ _TRANSFERRED = ("teacher", "both")
 
 def _row(data: DataName, name: str) -> Row:
     """Put a row together whose people are searched for where they were learned."""
-    # only the whole method is in the comparisons with others
-    tables = DGNET_TABLES[data] if name == "both" or data == "cuhk03" else (3,)
     return _VARIANTS[name].row(
         f"dgnet/{data}/{name}",
         Data(
-            tables=tables,
             source=data,
             target=data,
             at_hand=data,
             recipes=_recipes_on(data),
             mirror=_MIRROR,
         ),
-        DGNET_FIGURES[data].get(name),
     )
 
 
@@ -71,14 +92,12 @@ def _transferred(pair: Pair, name: str) -> Row:
     return as_it_is.row(
         f"dgnet/{'-'.join(pair)}/{name}",
         Data(
-            tables=(9,),
             source=pair[0],
             target=pair[1],
             at_hand=pair[0],
             recipes=_recipes_on(pair[0]),
             mirror=_MIRROR,
         ),
-        TRANSFER_FIGURES[pair] if name == "both" else None,
     )
 
 
@@ -120,8 +139,8 @@ def _backbone(config: DgnetConfig, training: Training) -> BackboneConfig:
 PAPER = Paper(
     title="DG-Net",
     rows=(
-        *(_row(data, name) for data in DGNET_FIGURES for name in _VARIANTS),
-        *(_transferred(pair, name) for pair in TRANSFER_FIGURES for name in _TRANSFERRED),
+        *(_row(data, name) for data in DATA for name in _VARIANTS),
+        *(_transferred(pair, name) for pair in TRANSFER_PAIRS for name in _TRANSFERRED),
     ),
     request=_request,
     backbone=_backbone,

@@ -75,6 +75,7 @@ def row_content(plan: RowPlan, measured: Measured, controls: Mapping[str, Measur
         "what": row.what,
         "paper": PAPERS[row.paper].title,
         "tables": list(row.tables),
+        **({"section": row.section} if row.section else {}),
         "published": None if row.published is None else row.published._asdict(),
         "published_ap": PAPERS_AP,
         "recipe": plan.label,
@@ -323,7 +324,7 @@ def _gain(plan: RowPlan, ours: Measured, name: str, control: Measured) -> dict[s
         "published": None
         if published is None or theirs is None
         else {
-            figure: round(mine - its, _DIGITS)
+            figure: None if mine is None or its is None else round(mine - its, _DIGITS)
             for figure, mine, its in zip(published._fields, published, theirs, strict=True)
         },
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from genreid.features.halves import Half
 from genreid.features.options import Mirror, Pooling
 from genreid.models.backbone import BackboneConfig
+from genreid.reproduce.printed import in_paper
 from genreid.reproduce.published import DataName, Published
 from genreid.runs.trained_renderer import RendererName
 
@@ -28,7 +29,7 @@ class Times(NamedTuple):
     factor: float
 
 
-Changes = Mapping[str, bool | float | Times]
+Changes = Mapping[str, bool | float | str | Times]
 """Settings that make a variant, by dotted name."""
 
 
@@ -40,6 +41,8 @@ class Training:
     """Name of the folder."""
     method: str
     """Name of the method that trains it, of `METHODS`."""
+    evaluated: tuple[str, ...] = ()
+    """Stages whose network is evaluated, the first that has a checkpoint; none: as the method's card says."""
     renderer: RendererName = "none"
     """`adapt`: what makes stage III's images."""
     needs_masks: bool = False
@@ -97,6 +100,8 @@ class Row:
     """As in `FeatureOptions`; the same for all rows of a paper, whatever their networks do by default."""
     published: Published | None = None
     """The paper's figures."""
+    section: str = ""
+    """Section of the paper where they stand, if in no table."""
     controls: tuple[str, ...] = ()
     """Names of the rows that it is set against; the first is the paper's own comparison."""
 
@@ -134,19 +139,19 @@ class Variant:
     half: Half | None = None
     """DG-Net: half of the embedding that is ranked; None: all of it."""
 
-    def row(self, name: str, on: "Data", figures: tuple[float, float] | None = None) -> Row:
+    def row(self, name: str, on: "Data") -> Row:
         """Return the row of this variant on some data.
 
         Args:
             name: PAPER/DATA/VARIANT.
             on: The data, and what follows from them.
-            figures: The paper's rank-1 and mAP in percent, if it has this row.
         """
         paper, data, _ = name.split("/")
+        tables, section, published = in_paper(name)
         return Row(
             name=name,
             paper=paper,
-            tables=on.tables if figures else (),
+            tables=tables,
             what=self.what,
             source=on.source,
             target=on.target,
@@ -157,7 +162,8 @@ class Variant:
             statistics_of=on.at_hand if self.averaged else None,
             half=self.half,
             mirror=on.mirror,
-            published=Published(*(round(figure / 100, 6) for figure in figures)) if figures else None,
+            published=published,
+            section=section,
             controls=tuple(f"{paper}/{data}/{control}" for control in self.controls),
         )
 
@@ -174,8 +180,6 @@ class Data:
     """Whose training images may give batch-norm statistics."""
     recipes: Recipes
     """Recipes by name."""
-    tables: tuple[int, ...]
-    """Where the paper has the row, if it has it."""
     source_split: Literal["train", "all"] = "train"
     """As in `Row`."""
     mirror: Mirror = "off"

@@ -19,6 +19,7 @@ from genreid.reproduce.rows import ROWS
 from genreid.runs.config_file import config_to_dict, flatten
 from genreid.runs.run_folder import as_it_was
 
+_ANOTHER = "the row is another one now"
 TRIALS = "same_outcome.json"
 """File beside the result files that says which versions of the code give the same outcome."""
 
@@ -35,12 +36,13 @@ def stale_reason(file: RowFile) -> str:
     row, content = ROWS[file.content["row"]], file.content
     if "definition" not in content:
         return "the file is of an older form"
-    if {"mirror": _mirror_before(row), **content["definition"]} != definition_of(row):
-        return "the row is another one now"
+    was, now = {"mirror": _mirror_before(row), **content["definition"]}, definition_of(row)
+    if was != now:
+        return f"mirror is {now['mirror']} now" if {**was, "mirror": row.mirror} == now else _ANOTHER
     for gain in content["gains"]:
         control = ROWS[gain["over"]]
         if gain.get("mirror", _mirror_before(control)) != control.mirror:
-            return f"its control {control.variant} is ranked otherwise now"
+            return f"mirror of its control {control.variant} is {control.mirror} now"
     trials = read_trials(_results_of(file.path) / TRIALS)
     where = (content["recipe"], content["hardware"]["device"], content["precision"])
     for part in _code_of(file):

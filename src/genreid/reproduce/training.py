@@ -101,7 +101,7 @@ def finished(run: Path, training: Training) -> Finished | None:
         run: The run folder.
         training: What was to be trained there.
     """
-    return finished_stage(run, METHODS[training.method].evaluated)
+    return finished_stage(run, training.evaluated or METHODS[training.method].evaluated)
 
 
 def finished_stage(run: Path, stages: Sequence[str]) -> Finished | None:
