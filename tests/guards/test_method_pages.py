@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ from genreid.runs.config_file import config_to_dict, flatten
 from tests.guards.tree import PACKAGE, ROOT
 
 PAGES = sorted((ROOT / "docs" / "methods").glob("*.md"))
-RECIPES = {"dgnet": dgnet.RECIPES, "crgan": crgan.RECIPES}
+RECIPES: dict[str, Mapping[str, Callable[[], Any]]] = {"dgnet": dgnet.RECIPES, "crgan": crgan.RECIPES}
 """Page -> the recipes whose settings its tables give."""
-ELSEWHERE = {"dgnet": (), "crgan": ("cluster.", "taudl.")}
+ELSEWHERE: dict[str, tuple[str, ...]] = {"dgnet": (), "crgan": ("cluster.", "taudl.")}
 """Page -> beginnings of settings that are on other pages."""
 REFERENCE = re.compile(r"^([\w/]+\.py)(?::\s+(\w[\w.,\s]*))?$")
 """`file.py` or `file.py: name, Class.method`."""

@@ -12,13 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from genreid.data.decode import decode
+from genreid.generation.renderings import to_uint8
+from genreid.models.crgan import ConditionPair, Generator
 from genreid.models.crgan import Generator
 from genreid.runs.checkpoint import checkpoint_folders, load_newest
 from genreid.runs.trained_networks import load_reid_network
 from genreid.runs.trained_renderer import RENDERERS, RendererName, load_renderer
+from genreid.runs.trained_renderer import load_renderer
+from genreid.training.adapt_config import RendererName
+from genreid.training.crgan_stages import RENDERERS
 from tests.command_line import Answer, genreid
 from tests.drawn_datasets import Canvas, Shot, draw_market1501
 
@@ -304,6 +312,56 @@ def test_renderers_lead_to_different_networks(world: World, whole: Path) -> None
             short_run(world, whole, renderer, "--renderer", renderer)
         weights[(newest(run, "finetuning") / "networks.safetensors").read_bytes()] = renderer
     assert len(weights) == len(RENDERERS)
+
+
+def image_and_mask(path: Path) -> list[torch.Tensor]:
+    """As a renderer takes them."""
+    mask = path.parents[1].with_name(f"{path.parents[1].name}_masks") / path.parent.name / f"{path.stem}.png"
+    return [
+        torch.from_numpy(decode(path, (32, 16), "image")).float()[None] / 127.5 - 1,
+        torch.from_numpy(decode(mask, (32, 16), "mask")).float()[None],
+    ]
+
+
+def test_one_person_under_many_targets(world: World, whole: Path, tmp_path: Path) -> None:
+    """Figures 6 and 7: below the person and the targets what each run makes of them."""
+    runs = [world.root / renderer for renderer in ("cut_paste", "composite")]
+    for run in runs:
+        if not run.exists():
+            short_run(world, whole, run.name, "--renderer", run.name)
+    (person,) = sorted((world.source / "bounding_box_train").glob("*.jpg"))[:1]
+    guides = sorted((world.target / "bounding_box_train").glob("*.jpg"))[:2]
+    out = tmp_path / "sheet.png"
+    words = ["--renderings", "--source", person, "--target", *guides, "--out", out]
+    answer = genreid("generate", *runs, *words)
+    assert answer.code == 0, answer.err
+    with Image.open(out) as image:
+        sheet = np.asarray(image).transpose(2, 0, 1)
+    rows, left = [0, 130, 260], sheet.shape[2] - 3 * 66 - 8
+    shown = [
+        [sheet[:, top : top + 128 : 4, x : x + 64 : 4] for x in (left, left + 74, left + 140)] for top in rows
+    ]
+    source, *targets = (image_and_mask(path) for path in (person, *guides))
+    for column, target in enumerate(targets, start=1):
+        assert np.array_equal(shown[0][column], to_uint8(target[0])[0].numpy())
+        pair = ConditionPair(source[0], target[0], source[1], target[1])
+        for row, run in enumerate(runs, start=1):
+            made = load_renderer(run).network(pair).image
+            apart = shown[row][column].astype(int) - to_uint8(made)[0].numpy()
+            assert np.abs(apart).max() <= 1
+    assert np.array_equal(shown[0][0], to_uint8(source[0])[0].numpy())
+    assert (shown[1][0] == 255).all()
+    answer = genreid("generate", whole, "--renderings", "--contexts", "4", "--count", "2")
+    assert answer.code == 0, answer.err
+    with Image.open(whole / "images" / "contexts-seed0.png") as image:
+        assert image.height == 4 * 130 + 2 * 8
+    for more, message in (
+        (["--source", guides[0]], "expected an image that the run was made with, such as"),
+        (["--source", person, "--count", "2"], "--count are drawn, --source names them all"),
+        (["--contexts", "0"], "--contexts must be 1 or more, got 0"),
+    ):
+        answer = genreid("generate", whole, "--renderings", *more)
+        assert (answer.code, message in answer.err) == (2, True), answer.err
 
 
 @pytest.mark.parametrize("renderer", ["none", "colour"])

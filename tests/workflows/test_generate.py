@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from genreid.generation.swapping import Swapper
+from genreid.pipelines.people_of_run import draw_people, people_of_run
 from tests.command_line import genreid
 from tests.drawn_datasets import draw_market1501
 from tests.tiny_dgnet_run import SIZE, save_dgnet, save_teacher
@@ -82,6 +85,53 @@ def test_a_grid_of_ones_own_photographs(world: World, tmp_path: Path) -> None:
     answer = genreid("generate", world.run, "--grid", "--structure", *world.photos[:3], "--count", 2)
     assert answer.code == 0, answer.err
     assert drawn(world.run / "images" / "grid-seed0.png")[1] == 3 * TILE[1] + 8 + 28
+
+
+def test_several_runs_below_each_other(world: World, tmp_path: Path) -> None:
+    """Figure 4: structure, appearance, then what each network makes of the pair."""
+    other, out = tmp_path / "other", tmp_path / "swaps.png"
+    save_dgnet(other, seed=3)
+    photos = ["--appearance", *world.photos[:2], "--structure", *world.photos[1:3]]
+    answer = genreid("generate", world.run, other, "--swaps", *photos, "--out", out)
+    assert answer.code == 0, answer.err
+    with Image.open(out) as image:
+        sheet = np.asarray(image).transpose(2, 0, 1)
+    factor, (width, height) = 128 // SIZE[0], TILE
+    left = sheet.shape[2] - 2 * width
+    for column in range(2):
+        x = left + column * width
+        tiles = [
+            sheet[:, y : y + 128 : factor, x : x + width - 2 : factor]
+            for y in (2 * height + 8, 3 * height + 8)
+        ]
+        for run, tile in zip((world.run, other), tiles, strict=True):
+            made = Swapper.from_run(run, "cpu").swap([world.photos[column]], [world.photos[column + 1]])
+            assert np.array_equal(tile, made[0]), run
+    assert sheet.shape[1] == 4 * height + 8
+    for words, message in (
+        ([world.run, other, "--grid"], "--grid takes one RUN, got 2"),
+        ([world.run, "--swaps", *photos, "--count", "3"], "--count is how many are drawn"),
+    ):
+        answer = genreid("generate", *words)
+        assert (answer.code, message in answer.err) == (2, True)
+
+
+def test_people_of_the_test_set(world: World) -> None:
+    """Figure 6: `--split query` draws from the queries; what is not there is named."""
+    answer = genreid("generate", world.run, "--grid", "--count", 3, "--split", "query", "--seed", 4)
+    assert answer.code == 0, answer.err
+    people = people_of_run(world.run, split="query")
+    assert {sample.path.parent.name for sample in people.samples} == {"query"}
+    assert {sample.path.parent.name for sample in people_of_run(world.run).samples} == {"bounding_box_train"}
+    assert all(sample.pid > 0 for sample in people_of_run(world.run, split="gallery").samples)
+    drawn_again = draw_people(people, 6, 4, SIZE)
+    with Image.open(world.run / "images" / "grid-seed4.png") as image:
+        sheet = np.asarray(image).transpose(2, 0, 1)
+    factor, (width, height), top = 128 // SIZE[0], TILE, 28
+    shown = [sheet[:, top : top + 128 : factor, x : x + width - 2 : factor] for x in range(sheet.shape[2])]
+    for structure in drawn_again.images[3:]:
+        assert any(np.array_equal(tile, structure) for tile in shown)
+    assert sheet.shape[1] == top + 4 * height + 8
 
 
 @pytest.mark.parametrize("code", ["appearance", "structure"])

@@ -9,12 +9,15 @@ from genreid.cli.arguments import Arguments
 from genreid.cli.main import EXIT_INTERRUPTED
 
 _TAKES = {
-    "--grid": {"appearance", "structure", "count", "seed", "out", "force", "data"},
-    "--interpolate": {"appearance", "structure", "count", "seed", "steps", "out", "force", "data"},
+    "--grid": {"appearance", "structure", "count", "seed", "out", "force", "data", "split"},
+    "--swaps": {"appearance", "structure", "count", "seed", "out", "force", "data", "split"},
+    "--interpolate": {"appearance", "structure", "count", "seed", "steps", "out", "force", "data", "split"},
     "--dataset": {"count", "seed", "data", "as_published"},
-    "--renderings": {"count", "seed", "out", "force"},
+    "--renderings": {"count", "contexts", "source", "target", "seed", "out", "force"},
 }
 """What is made -> the options that it takes."""
+_TAKES_RUNS = {"--swaps", "--renderings"}
+"""What shows several runs below each other."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -38,9 +41,29 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _renderings(options: argparse.Namespace) -> str:
-    """Draw what a CR-GAN run makes of pairs."""
-    from genreid.pipelines.picture import SheetOptions, picture_renderings  # noqa: PLC0415 - quick --help
+    """Draw what CR-GAN runs make of pairs, or of people under many targets."""
+    from genreid.pipelines.picture import (  # noqa: PLC0415 - quick --help
+        ContextOptions,
+        SheetOptions,
+        picture_contexts,
+        picture_renderings,
+    )
 
+    if len(options.runs) > 1 or options.contexts is not None or options.source or options.target:
+        chosen = ContextOptions(
+            count=3 if options.count is None else options.count,
+            contexts=6 if options.contexts is None else options.contexts,
+            source=options.source or (),
+            target=options.target or (),
+            seed=options.seed or 0,
+            out=options.out,
+            device=options.device,
+            force=bool(options.force),
+        )
+        path = picture_contexts(options.runs, chosen)
+        return (
+            f"{path}: a person (X_S) and targets (X_T), then what each run makes of them, below each other\n"
+        )
     count = 12 if options.count is None else options.count
     wanted = SheetOptions(count, options.seed or 0, options.out, options.device, bool(options.force))
     path = picture_renderings(options.run, wanted)
@@ -48,11 +71,12 @@ def _renderings(options: argparse.Namespace) -> str:
 
 
 def _swaps(options: argparse.Namespace) -> str:
-    """Draw a grid or an interpolation of a DG-Net run."""
+    """Draw a grid, swaps or an interpolation of DG-Net runs."""
     from genreid.pipelines.generate_sheets import (  # noqa: PLC0415
         SwapSheetOptions,
         picture_grid,
         picture_interpolation,
+        picture_swaps,
     )
 
     chosen = SwapSheetOptions(
@@ -65,7 +89,11 @@ def _swaps(options: argparse.Namespace) -> str:
         device=options.device,
         force=bool(options.force),
         data=options.data,
+        split=options.split or "train",
     )
+    if options.swaps:
+        path = picture_swaps(options.runs, chosen)
+        return f"{path}: structure, appearance, then what each run makes of the pair, below each other\n"
     if options.grid:
         path = picture_grid(options.run, chosen)
         return f"{path}: a row keeps its appearance, a column its structure; first row and column are real\n"
@@ -95,10 +123,19 @@ def _check_combination(options: argparse.Namespace) -> None:
         takes = ", ".join(map(_flag, sorted(_TAKES[made])))
         msg = f"genreid generate {made} does not take {' and '.join(extra)}, only {takes}"
         raise ValueError(msg)
+    if len(options.runs) > 1 and made not in _TAKES_RUNS:
+        msg = f"genreid generate {made} takes one RUN, got {len(options.runs)}"
+        raise ValueError(msg)
+    options.run = options.runs[0]
     if made == "--dataset" and options.count is None:
         msg = "genreid generate --dataset needs --count N (DG-Market has 128307 images)"
         raise ValueError(msg)
-    needed = {"--grid": ["appearance", "structure"], "--interpolate": [options.interpolate]}.get(made)
+    both = ["appearance", "structure"]
+    needed = {"--grid": both, "--swaps": both, "--interpolate": [options.interpolate]}.get(made)
+    for number, images in (("count", "source"), ("contexts", "target")):
+        if getattr(options, images) and getattr(options, number) is not None:
+            msg = f"genreid generate {made}: --{number} are drawn, --{images} names them all; leave one out"
+            raise ValueError(msg)
     if needed and options.count is not None and all(getattr(options, name) for name in needed):
         msg = f"genreid generate {made}: --count is how many are drawn; all images are given, leave it out"
         raise ValueError(msg)
@@ -114,23 +151,37 @@ def _arguments() -> argparse.ArgumentParser:
     parser = Arguments(
         prog="genreid generate",
         description=(
-            "Make pictures with a trained network. Runs of DG-Net take --grid, --interpolate and --dataset, "
-            "those of CR-GAN --renderings."
+            "Make pictures with a trained network. Runs of DG-Net take --grid, --swaps, --interpolate and "
+            "--dataset, those of CR-GAN --renderings."
         ),
         epilog=(
             "Images that are not given with --appearance or --structure are drawn from the people that the "
-            "run was trained on. --dataset writes DIR as a Market-1501 tree: a picture's name has the person "
-            "who gave the appearance and the camera of the image that gave the structure (0: unknown); "
-            "manifest.csv says what each is mixed from. It goes on where it was broken off."
+            "run was trained on (--split query: from its data set's queries). --renderings with --contexts, "
+            "--source, --target or several runs shows each person under many targets (figures 6 and 7). "
+            "--dataset writes DIR as a Market-1501 tree: a picture's name has the person who gave the "
+            "appearance and the camera of the image that gave the structure (0: unknown); manifest.csv says "
+            "what each is mixed from. It goes on where it was broken off."
         ),
     )
     add = parser.add_argument
-    add("run", type=Path, metavar="RUN", help="run folder of `genreid train dgnet` or `genreid adapt`")
+    add(
+        "runs",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="run folder of `genreid train dgnet` or `genreid adapt`; --swaps and --renderings show several "
+        "below each other",
+    )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument(
         "--grid",
         action="store_true",
         help="every combination: a row keeps its appearance, a column its structure (figure 1)",
+    )
+    what.add_argument(
+        "--swaps",
+        action="store_true",
+        help="pairs, and what each RUN makes of them (figure 4)",
     )
     what.add_argument(
         "--interpolate",
@@ -143,16 +194,19 @@ def _arguments() -> argparse.ArgumentParser:
     what.add_argument(
         "--renderings",
         action="store_true",
-        help="rows of X_S, X_T, M_S, 1-X_C, X_G as in CR-GAN's figures",
+        help="rows of X_S, X_T, M_S, 1-X_C, X_G as in CR-GAN's figures 10-13; or figures 6 and 7, see below",
     )
+    add("--contexts", type=int, metavar="N", help="--renderings: targets that each person is put under (6)")
+    add("--source", type=Path, nargs="+", metavar="IMG", help="--renderings: people, images of RUN's source")
+    add("--target", type=Path, nargs="+", metavar="IMG", help="--renderings: images of RUN's target")
     add("--appearance", type=Path, nargs="+", metavar="IMG", help="images that give the clothes and colours")
     add("--structure", type=Path, nargs="+", metavar="IMG", help="images that give pose, body and background")
     add(
         "--count",
         type=int,
         metavar="N",
-        help="images drawn for a side of the grid (default: 8), rows of --interpolate (5), pairs of "
-        "--renderings (12); images of the data set (required)",
+        help="images drawn for a side of the grid, pairs of --swaps (default: 8), rows of --interpolate (5), "
+        "pairs of --renderings (12), people under --contexts (3); images of the data set (required)",
     )
     add("--seed", type=int, metavar="N", help="which images are drawn (default: 0)")
     add(
@@ -175,6 +229,11 @@ def _arguments() -> argparse.ArgumentParser:
         const=True,
         help="--dataset: files as DG-Net's authors write them, values truncated, JPEG quality 75 (default: "
         "rounded, 95)",
+    )
+    add(
+        "--split",
+        choices=("train", "query", "gallery"),
+        help="which of its data set's people are drawn (default: train; the paper's figure 6: test images)",
     )
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (default: auto)")
     return parser

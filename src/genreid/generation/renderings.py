@@ -1,5 +1,6 @@
-"""Pictures of what a renderer does, laid out as in CR-GAN's figures 6 and 10-13."""
+"""Pictures of what renderers do: pairs (CR-GAN's figures 10-13), or one person under many targets (6, 7)."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,33 @@ def rendering_sheet(pair: ConditionPair, rendering: Rendering) -> Image.Image:
     ]
     tiles = [list(row.cpu().numpy()) for row in rows]
     return draw_sheet(Sheet(tiles, row_labels=ROWS))
+
+
+def context_sheet(source: Tensor, target: Tensor, renderings: Mapping[str, Tensor]) -> Image.Image:
+    """Lay out each person under every target, as in CR-GAN's figures 6 and 7: the renderers below each other.
+
+    A person's first row shows the source image and the targets, the others what a renderer makes of them.
+
+    Args:
+        source: P people, [P, 3, H, W] in [-1, 1].
+        target: N targets, [N, 3, H, W].
+        renderings: Name of a renderer -> [P * N, 3, H, W], the targets of one person together.
+
+    Returns:
+        An RGB picture; small images are enlarged.
+    """
+    people, guides = (list(to_uint8(images).cpu().numpy()) for images in (source, target))
+    made = {name: to_uint8(images).cpu().numpy() for name, images in renderings.items()}
+    count = len(guides)
+    rows, labels, breaks = [], [], set()
+    for number, person in enumerate(people):
+        rows += [[person, *guides]]
+        rows += [[None, *images[number * count : (number + 1) * count]] for images in made.values()]
+        labels += ["X_S, then X_T", *made]
+        breaks.add(len(rows) - 1)
+    return draw_sheet(
+        Sheet(rows, row_labels=labels, row_breaks=frozenset(breaks), column_breaks=frozenset({0}))
+    )
 
 
 def save_sheet(path: Path, sheet: Image.Image) -> None:

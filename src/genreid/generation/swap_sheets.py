@@ -1,5 +1,6 @@
-"""Pictures of what DG-Net's codes hold: every combination (figure 1), ways between codes (figures 5, 9)."""
+"""Pictures of what DG-Net's codes hold: combinations (figures 1, 6), several networks (4), ways (5, 9)."""
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -68,6 +69,29 @@ def grid_sheet(swapper: Swapper, appearance: RealImages, structure: RealImages) 
         column_breaks=frozenset({0}),
     )
     return draw_sheet(sheet)
+
+
+def pairs_sheet(
+    swappers: Mapping[str, Swapper], appearance: RealImages, structure: RealImages
+) -> Image.Image:
+    """Draw what several networks make of the same pairs, as in figure 4: below each other.
+
+    Args:
+        swappers: Name -> generates.
+        appearance: N images, or one.
+        structure: N images, or one.
+
+    Returns:
+        An RGB picture of a column for each pair: structure, appearance, then each network's image.
+
+    Raises:
+        ValueError: If the numbers differ and neither is 1.
+    """
+    made = {name: swapper.swap(appearance.images, structure.images) for name, swapper in swappers.items()}
+    count = len(next(iter(made.values())))
+    sides = ((one.images[n % len(one.images)] for n in range(count)) for one in (structure, appearance))
+    rows = [*(list(side) for side in sides), *(list(images) for images in made.values())]
+    return draw_sheet(Sheet(rows, ("structure", "appearance", *made), row_breaks=frozenset({1})))
 
 
 def interpolation_sheet(swapper: Swapper, course: Course) -> Image.Image:

@@ -1,16 +1,26 @@
-"""Pictures of a DG-Net run: grids and interpolations, of its training people or of given photographs."""
+"""Pictures of DG-Net runs: grids, swaps, interpolations, of a data set's people or of given photographs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from genreid.data.pictures import read_at_size
 from genreid.generation.renderings import check_sheet_path, save_sheet
-from genreid.generation.swap_sheets import Code, Course, RealImages, grid_sheet, interpolation_sheet
+from genreid.generation.swap_sheets import (
+    Code,
+    Course,
+    RealImages,
+    grid_sheet,
+    interpolation_sheet,
+    pairs_sheet,
+)
 from genreid.generation.swapping import Swapper
 from genreid.models.devices import DeviceName
+from genreid.models.precision import DeviceName
+from genreid.pipelines.people_of_run import Split, draw_people, people_of_run
 from genreid.pipelines.people_of_run import draw_people, people_of_run
 from genreid.runs.run import Run
 
@@ -26,13 +36,14 @@ class SwapSheetOptions:
     Attributes:
         appearance: Photographs that give appearances; empty: drawn.
         structure: Photographs that give structures; empty: drawn.
-        count: Grid: how many are drawn of each that was not given. Interpolation: rows drawn. None: 8 and 5.
+        count: Grid, swaps: how many are drawn of each that was not given. Interpolation: rows. None: 8 and 5.
         seed: Which are drawn.
         steps: Interpolation: images in a row, both ends among them.
         out: The PNG; None: a name that begins with `grid` or `interpolate` in RUN/images.
         device: `auto`, `cpu` or `cuda`.
         force: Replace `out` even if genreid did not draw it.
-        data: Folder of the training people; None: the one that the run names.
+        data: Folder of the run's data set; None: the one that the run names.
+        split: Which of its images are drawn.
     """
 
     appearance: Sequence[Path] = ()
@@ -44,6 +55,7 @@ class SwapSheetOptions:
     device: DeviceName = "auto"
     force: bool = False
     data: Path | None = None
+    split: Split = "train"
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -80,16 +92,56 @@ def picture_grid(run: Path, options: SwapSheetOptions) -> Path:
             data are wanted and gone.
     """
     swapper = Swapper.from_run(run, options.device)
-    count = options.count or GRID_COUNT
+    sides = _sides(run, swapper, options)
+    path = options.out or _default_path(run, "grid", sides.seed)
+    save_sheet(path, grid_sheet(swapper, sides.appearance, sides.structure))
+    return path
+
+
+def picture_swaps(runs: Sequence[Path], options: SwapSheetOptions) -> Path:
+    """Draw what several runs make of the same pairs, as in figure 4 of the paper.
+
+    Args:
+        runs: Run folders of `genreid train dgnet`, of one image size.
+        options: Whose codes, and where to; the people are those of the first run.
+
+    Returns:
+        The picture that was written: a column for each pair, a row for each run.
+
+    Raises:
+        ValueError: As in `picture_grid`, or if sizes or the numbers of photographs differ.
+    """
+    swappers = {run: Swapper.from_run(run, options.device) for run in runs}
+    if len({swapper.size for swapper in swappers.values()}) > 1:
+        sizes = ", ".join(f"{run} {one.size[0]}x{one.size[1]}" for run, one in swappers.items())
+        msg = f"runs that are drawn below each other have to be of one image size, got {sizes}"
+        raise ValueError(msg)
+    sides = _sides(runs[0], swappers[runs[0]], options)
+    named = {run.resolve().name: swapper for run, swapper in swappers.items()}
+    path = options.out or _default_path(runs[0], "swaps", sides.seed)
+    save_sheet(path, pairs_sheet(named, sides.appearance, sides.structure))
+    return path
+
+
+class _Sides(NamedTuple):
+    """Whose codes are drawn; `seed` is None where nothing was drawn."""
+
+    appearance: RealImages
+    structure: RealImages
+    seed: int | None
+
+
+def _sides(run: Path, swapper: Swapper, options: SwapSheetOptions) -> _Sides:
+    """Read the photographs that were given, and draw the others."""
     drawn = [code for code in CODES if not options.given(code)]
-    sides = {code: _read(options.given(code), swapper) for code in CODES if code not in drawn}
+    given = [code for code in CODES if code not in drawn]
+    sides = {code: _read(options.given(code), swapper) for code in given}
     if drawn:
-        found = people_of_run(run, options.data)
+        count = options.count or GRID_COUNT
+        found = people_of_run(run, options.data, options.split)
         people = draw_people(found, count * len(drawn), options.seed, swapper.size, swapper.kind)
         sides |= {code: _part(people, number * count, count) for number, code in enumerate(drawn)}
-    path = options.out or _default_path(run, "grid", options.seed if drawn else None)
-    save_sheet(path, grid_sheet(swapper, sides["appearance"], sides["structure"]))
-    return path
+    return _Sides(sides["appearance"], sides["structure"], options.seed if drawn else None)
 
 
 def picture_interpolation(run: Path, code: Code, options: SwapSheetOptions) -> Path:
@@ -115,7 +167,7 @@ def picture_interpolation(run: Path, code: Code, options: SwapSheetOptions) -> P
         images = _read(ends, swapper)
     else:
         wanted = (options.count or ROW_COUNT) + 1
-        found = people_of_run(run, options.data)
+        found = people_of_run(run, options.data, options.split)
         images = draw_people(found, wanted, options.seed, swapper.size, swapper.kind)
     course = Course(code, images, _read(kept, swapper) if kept else None, options.steps)
     path = options.out or _default_path(run, f"interpolate-{code}", None if ends else options.seed)

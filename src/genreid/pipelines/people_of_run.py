@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import cycle, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -21,12 +21,14 @@ from genreid.runs.run_folder import read_job
 
 logger = logging.getLogger(__name__)
 
+Split = Literal["train", "query", "gallery"]
+
 
 class RunPeople(NamedTuple):
-    """Training images of a run.
+    """Images of a run's data set.
 
     Attributes:
-        samples: Images of labelled people, those held out left out.
+        samples: Images of labelled people; of the training set, those held out left out.
         root: Their data set's folder.
         names: Text of each pid, where identities are text.
     """
@@ -36,16 +38,17 @@ class RunPeople(NamedTuple):
     names: Mapping[int, str]
 
 
-def people_of_run(run: Path, data: Path | None = None) -> RunPeople:
-    """Return the images that a run of `genreid train` was trained on.
+def people_of_run(run: Path, data: Path | None = None, split: Split = "train") -> RunPeople:
+    """Return the images that a run of `genreid train` was trained on, or those of its data set's test set.
 
     Args:
         run: The run folder.
         data: Folder of its data set; None: the one that the run names, which is said aloud, for the run may
             be a stranger's.
+        split: `train`, or `query` or `gallery`, without junk.
 
     Raises:
-        ValueError: If it is no such run, or its data set is gone.
+        ValueError: If it is no such run, its data set is gone, or it has no images of that split.
     """
     job = read_job(run)
     if "data" not in job:
@@ -61,7 +64,13 @@ def people_of_run(run: Path, data: Path | None = None) -> RunPeople:
     except (ValueError, OSError) as error:
         msg = f"{run} was trained on images that are not there any more: {error}"
         raise ValueError(msg) from error
-    samples = training_people(dataset, job.get("split", "train"), int(job.get("holdout", 0)))
+    if split == "train":
+        samples = training_people(dataset, job.get("split", "train"), int(job.get("holdout", 0)))
+    else:
+        samples = tuple(sample for sample in getattr(dataset, split) if sample.pid > 0)
+    if not samples:
+        msg = f"--split {split}: {folder} has no images of people there; leave it out, or give another --data"
+        raise ValueError(msg)
     return RunPeople(samples, dataset.root, dataset.identity_names)
 
 
