@@ -20,13 +20,9 @@ from PIL import Image
 from genreid.data.decode import decode
 from genreid.generation.renderings import to_uint8
 from genreid.models.crgan import ConditionPair, Generator
-from genreid.models.crgan import Generator
 from genreid.runs.checkpoint import checkpoint_folders, load_newest
 from genreid.runs.trained_networks import load_reid_network
 from genreid.runs.trained_renderer import RENDERERS, RendererName, load_renderer
-from genreid.runs.trained_renderer import load_renderer
-from genreid.training.adapt_config import RendererName
-from genreid.training.crgan_stages import RENDERERS
 from tests.command_line import Answer, genreid
 from tests.drawn_datasets import Canvas, Shot, draw_market1501
 

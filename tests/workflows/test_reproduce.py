@@ -29,10 +29,8 @@ from genreid.reproduce.rows import ROWS, find_row
 from genreid.reproduce.state import read_trials, recipe_changes, stale_reason
 from genreid.runs.config_file import config_to_dict
 from genreid.runs.loop import Outcome
-from genreid.training.adapt_config import AdaptConfig
-from genreid.runs.config_file import config_to_dict
-from genreid.runs.loop import Outcome
 from genreid.runs.trained_networks import load_appearance
+from genreid.training.adapt_config import AdaptConfig
 from tests.command_line import Answer, genreid
 from tests.drawn_datasets import draw_cuhk03_np, draw_dukemtmc, draw_market1501
 from tests.workflows.test_adapt import TINY as TINY_CRGAN

@@ -146,6 +146,34 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def _add_kinds(parser: argparse.ArgumentParser) -> None:
+    """Add what can be made, of which one has to be chosen."""
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--grid",
+        action="store_true",
+        help="every combination: a row keeps its appearance, a column its structure (figure 1)",
+    )
+    what.add_argument(
+        "--swaps",
+        action="store_true",
+        help="pairs, and what each RUN makes of them (figure 4)",
+    )
+    what.add_argument(
+        "--interpolate",
+        choices=("appearance", "structure"),
+        help="from one code to the next, in equal steps (figures 5 and 9)",
+    )
+    what.add_argument(
+        "--dataset", type=Path, metavar="DIR", help="a training set of generated people (as DG-Market)"
+    )
+    what.add_argument(
+        "--renderings",
+        action="store_true",
+        help="rows of X_S, X_T, M_S, 1-X_C, X_G as in CR-GAN's figures 10-13; or figures 6 and 7, see below",
+    )
+
+
 def _arguments() -> argparse.ArgumentParser:
     """Return the options of the verb."""
     parser = Arguments(
@@ -172,30 +200,7 @@ def _arguments() -> argparse.ArgumentParser:
         help="run folder of `genreid train dgnet` or `genreid adapt`; --swaps and --renderings show several "
         "below each other",
     )
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument(
-        "--grid",
-        action="store_true",
-        help="every combination: a row keeps its appearance, a column its structure (figure 1)",
-    )
-    what.add_argument(
-        "--swaps",
-        action="store_true",
-        help="pairs, and what each RUN makes of them (figure 4)",
-    )
-    what.add_argument(
-        "--interpolate",
-        choices=("appearance", "structure"),
-        help="from one code to the next, in equal steps (figures 5 and 9)",
-    )
-    what.add_argument(
-        "--dataset", type=Path, metavar="DIR", help="a training set of generated people (as DG-Market)"
-    )
-    what.add_argument(
-        "--renderings",
-        action="store_true",
-        help="rows of X_S, X_T, M_S, 1-X_C, X_G as in CR-GAN's figures 10-13; or figures 6 and 7, see below",
-    )
+    _add_kinds(parser)
     add("--contexts", type=int, metavar="N", help="--renderings: targets that each person is put under (6)")
     add("--source", type=Path, nargs="+", metavar="IMG", help="--renderings: people, images of RUN's source")
     add("--target", type=Path, nargs="+", metavar="IMG", help="--renderings: images of RUN's target")

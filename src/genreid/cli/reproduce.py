@@ -215,8 +215,8 @@ def _figure(name: str, argv: Sequence[str]) -> int:
         raise ValueError(msg)
     from genreid.cli.options import parse_training  # noqa: PLC0415 - `genreid --help` stays quick
     from genreid.reproduce.figure8 import ROW, Figure8Job, draw_figure8  # noqa: PLC0415
+    from genreid.runs.loop import Outcome  # noqa: PLC0415
     from genreid.training.dgnet_config import DgnetConfig  # noqa: PLC0415
-    from genreid.training.loop import Outcome  # noqa: PLC0415
 
     prog = "genreid reproduce --figure dgnet/8"
     arguments = parse_training(

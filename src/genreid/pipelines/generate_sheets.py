@@ -21,7 +21,6 @@ from genreid.generation.swapping import Swapper
 from genreid.models.devices import DeviceName
 from genreid.models.precision import DeviceName
 from genreid.pipelines.people_of_run import Split, draw_people, people_of_run
-from genreid.pipelines.people_of_run import draw_people, people_of_run
 from genreid.runs.run import Run
 
 CODES: tuple[Code, Code] = ("appearance", "structure")

@@ -5,22 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+from torch import Tensor
 
 from genreid.data.augment import to_float
 from genreid.data.batch import BatchPlan, ImageSet
 from genreid.generation.renderings import check_sheet_path, context_sheet, rendering_sheet, save_sheet
-from genreid.generation.renderings import check_sheet_path, rendering_sheet, save_sheet
 from genreid.models.crgan import ConditionPair
 from genreid.models.devices import DeviceName
 from genreid.models.precision import DeviceName, choose_compute
 from genreid.models.precision import choose_compute
 from genreid.pipelines.adapt import job_of_run, open_domains
 from genreid.runs.run import Run
-from genreid.runs.trained_renderer import load_renderer
+from genreid.runs.trained_renderer import RENDERERS, load_renderer
 from genreid.training.crgan_stages import PairPlan, draw_pairs, render
-from genreid.training.crgan_stages import RENDERERS, PairPlan, draw_pairs, render
-from torch import Tensor
-import torch
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +123,9 @@ def picture_contexts(runs: Sequence[Path], options: ContextOptions) -> Path:
         )
         msg = f"runs that are drawn below each other have to be of one image size, got {sizes}"
         raise ValueError(msg)
-    chosen = next((one for one in recorded if RENDERERS[one.job.renderer].kind.needs_masks), recorded[0])
+    chosen = next(
+        (one for one in recorded if RENDERERS[one.job.renderer or "crgan"].kind.needs_masks), recorded[0]
+    )
     compute, domains = choose_compute(options.device), open_domains(chosen)
     seed, device = options.seed, compute.device
     people = _rows(domains.source, options.source, BatchPlan(options.count, seed, "contexts/source"))

@@ -11,13 +11,9 @@ from genreid.pipelines.train_taudl import TaudlJob
 from genreid.recipes import crgan
 from genreid.reproduce.paper import Changes, Data, Paper, Request, Row, Times, Training, Variant
 from genreid.reproduce.plan import RowPlan, with_changes
-from genreid.methods import TAUDL_USES
-from genreid.reproduce.published import CRGAN_FIGURES, CRGAN_TABLES, Pair
 from genreid.reproduce.published import CRGAN_PAIRS, Pair
 from genreid.runs.trained_renderer import RENDERERS, RendererName
 from genreid.training.adapt_config import AdaptConfig
-from genreid.training.adapt_config import AdaptConfig, RendererName
-from genreid.training.crgan_stages import RENDERERS
 from genreid.training.taudl_config import TaudlConfig
 
 _RECIPES = {name: make for name, make in crgan.RECIPES.items() if name not in crgan.RENDERER_OF_RECIPE}

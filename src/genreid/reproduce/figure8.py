@@ -24,6 +24,7 @@ from genreid.evaluation.provenance import source_commit
 from genreid.evaluation.ranking import rank
 from genreid.features.halves import weight_fine_half
 from genreid.features.options import FeatureOptions
+from genreid.models.precision import choose_compute
 from genreid.pipelines.evaluate import EvaluateJob, embed_sides
 from genreid.pipelines.two_sides import TwoSides
 from genreid.report.charts import Axes, Curve, line_chart, stroke_classes
@@ -35,11 +36,10 @@ from genreid.reproduce.plan import ReproduceJob, RowPlan
 from genreid.reproduce.published import PAPERS_AP
 from genreid.reproduce.rows import ROWS
 from genreid.reproduce.training import train
-from genreid.training.config_file import config_to_dict
+from genreid.runs.config_file import config_to_dict
+from genreid.runs.loop import Outcome
+from genreid.runs.run_options import RunOptions
 from genreid.training.dgnet_config import DgnetConfig
-from genreid.training.loop import Outcome
-from genreid.training.precision import choose_compute
-from genreid.training.run_options import RunOptions
 
 logger = logging.getLogger(__name__)
 
