@@ -9,10 +9,7 @@ from typing import Any
 import pytest
 
 from genreid.recipes import crgan, dgnet
-from genreid.recipes.dgnet import RECIPES
-from genreid.runs.config_file import config_to_dict
 from genreid.runs.config_file import config_to_dict, flatten
-from genreid.runs.run_folder import flatten
 from tests.guards.tree import PACKAGE, ROOT
 
 PAGES = sorted((ROOT / "docs" / "methods").glob("*.md"))

@@ -19,7 +19,6 @@ from genreid.generation.swap_sheets import (
 )
 from genreid.generation.swapping import Swapper
 from genreid.models.devices import DeviceName
-from genreid.models.precision import DeviceName
 from genreid.pipelines.people_of_run import Split, draw_people, people_of_run
 from genreid.runs.run import Run
 

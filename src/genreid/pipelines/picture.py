@@ -13,7 +13,6 @@ from genreid.data.batch import BatchPlan, ImageSet
 from genreid.generation.renderings import check_sheet_path, context_sheet, rendering_sheet, save_sheet
 from genreid.models.crgan import ConditionPair
 from genreid.models.devices import DeviceName
-from genreid.models.precision import DeviceName, choose_compute
 from genreid.models.precision import choose_compute
 from genreid.pipelines.adapt import job_of_run, open_domains
 from genreid.runs.run import Run
