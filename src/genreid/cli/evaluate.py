@@ -14,6 +14,7 @@ from genreid.features.options import FeatureOptions, add_feature_options, featur
 if TYPE_CHECKING:
     from genreid.evaluation.ranking import Ranking
     from genreid.features.feature_set import FeatureSet
+    from genreid.pipelines.evaluate import Backbone
     from genreid.pipelines.two_sides import TwoSides
 
 PROTOCOL = "single query, cross-camera; junk and the query's own camera left out"
@@ -40,14 +41,15 @@ def main(argv: Sequence[str]) -> int:
     _check_sources(arguments, options)
     from genreid.pipelines.two_sides import load_sides, rank_sides  # noqa: PLC0415 - `genreid --help` stays quick
 
-    if arguments.run is None:
+    if arguments.query is not None:
         sides = load_sides(arguments.query, arguments.gallery, options.fine_weight)
         rankings = rank_sides(sides, rerank=arguments.rerank)
     else:
         from genreid.pipelines import evaluate  # noqa: PLC0415 - torch, which files do not need
 
-        names = ("run", "data", "format", "pattern", "holdout", "split")
-        job = evaluate.EvaluateJob(**{name: getattr(arguments, name) for name in names})
+        network = arguments.run or _backbone(arguments)
+        names = ("data", "format", "pattern", "holdout", "split")
+        job = evaluate.EvaluateJob(network, **{name: getattr(arguments, name) for name in names})
         sides = evaluate.embed_sides(job, options)
         rankings = rank_sides(sides, rerank=arguments.rerank)
         if not (arguments.rerank or arguments.no_record):
@@ -61,6 +63,34 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+_BACKBONE: Mapping[str, tuple[type, str, str]] = {
+    "--backbone.name": (str, "NAME", "timm's name of a network that is ranked as it is, in place of RUN"),
+    "--backbone.weights": (str, "hub|package|FILE", "its weights (default: hub)"),
+    "--backbone.source": (str, "SOURCE", "whose names FILE has (default: timm)"),
+    "--backbone.last_stride": (int, "1|2", "stride of its last stage (default: 2)"),
+    "--backbone.tokens": (str, "head|patches", "what stands for an image (default: head)"),
+    "--image.height": (int, "H", "height of its images"),
+    "--image.width": (int, "W", "their width"),
+    "--image.resampling": (str, "bilinear|bicubic", "how they are resized (default: bilinear)"),
+}
+"""Options of a network without a run -> type, name of the value, help."""
+
+
+def _backbone(arguments: argparse.Namespace) -> "Backbone":
+    """Return the network that is ranked without a run."""
+    from genreid.data.image_config import ImageConfig  # noqa: PLC0415
+    from genreid.models.backbone import BackboneConfig  # noqa: PLC0415 - torch, which files do not need
+    from genreid.pipelines.evaluate import Backbone  # noqa: PLC0415
+    from genreid.runs.config_file import config_from_dict, config_to_dict  # noqa: PLC0415
+
+    settings = config_to_dict(Backbone(BackboneConfig(), ImageConfig()))
+    for flag in _BACKBONE:
+        section, name = flag.removeprefix("--").split(".")
+        value = getattr(arguments, f"{section}.{name}")
+        settings[section] |= {} if value is None else {name: value}
+    return config_from_dict(Backbone, settings, source="genreid evaluate")
+
+
 def _arguments() -> argparse.ArgumentParser:
     """Return the options of the verb."""
     parser = Arguments(
@@ -68,6 +98,8 @@ def _arguments() -> argparse.ArgumentParser:
         usage=(
             "genreid evaluate RUN --data DIR [--format F] [--rerank] [--json] [FEATURE OPTIONS]\n"
             "       genreid evaluate RUN --data SOURCE --holdout N [--split train|all] [...]\n"
+            "       genreid evaluate --backbone.name N --backbone.weights F --image.height H --image.width W"
+            " --data DIR [...]\n"
             "       genreid evaluate --query F --gallery F [--fine-weight B] [--rerank] [--json]"
         ),
         description=(
@@ -94,6 +126,8 @@ def _arguments() -> argparse.ArgumentParser:
         choices=("train", "all"),
         help="with --holdout: of which images, as in training (--source-split of adapt; default: train)",
     )
+    for flag, (kind, value, text) in _BACKBONE.items():
+        add(flag, type=kind, metavar=value, help=text)
     add("--query", type=Path, metavar="F", help="in place of RUN: features that `genreid extract` wrote")
     add("--gallery", type=Path, metavar="F", help="the same of the gallery")
     add(
@@ -114,6 +148,13 @@ def _arguments() -> argparse.ArgumentParser:
 def _check_sources(arguments: argparse.Namespace, options: FeatureOptions) -> None:
     """Refuse a command line that is neither RUN with --data nor two files."""
     files = arguments.query is not None or arguments.gallery is not None
+    typed = [flag for flag in _BACKBONE if getattr(arguments, flag[2:]) is not None]
+    if typed and (files or arguments.run is not None):
+        msg = f"{typed[0]} describes a network without a run; leave out RUN and files, or leave it out"
+        raise ValueError(msg)
+    if typed:
+        _check_backbone(arguments, options, typed)
+        return
     if files and (arguments.run is not None or arguments.data is not None):
         msg = "give RUN with --data DIR, or --query F with --gallery F; got some of both"
         raise ValueError(msg)
@@ -137,6 +178,23 @@ def _check_sources(arguments: argparse.Namespace, options: FeatureOptions) -> No
         raise ValueError(msg)
     if not files and (arguments.run is None or arguments.data is None):
         msg = "type `genreid evaluate RUN --data DIR`, or `genreid evaluate --query F --gallery F`"
+        raise ValueError(msg)
+
+
+def _check_backbone(arguments: argparse.Namespace, options: FeatureOptions, typed: Sequence[str]) -> None:
+    """Refuse a network without a run that lacks what must be said of it."""
+    missing = [name for name in ("--backbone.name", "--image.height", "--image.width") if name not in typed]
+    missing += ["--data"] * (arguments.data is None)
+    if missing:
+        msg = (
+            f"a network without a run needs {' and '.join(missing)}; type `genreid evaluate --backbone.name "
+            "resnet50.tv_in1k --image.height 256 --image.width 128 --data DIR`"
+        )
+        raise ValueError(msg)
+    if options.stage is not None:
+        msg = (
+            f"--stage {options.stage} chooses among the networks of a run, and there is no run; leave it out"
+        )
         raise ValueError(msg)
 
 
@@ -225,7 +283,7 @@ def _title(query: "FeatureSet", gallery: "FeatureSet") -> str | None:
     """Return where the embeddings come from, as far as the files say."""
     if query.metadata != gallery.metadata:
         return None
-    keys = ("run", "stage", "pooling", "fine_weight", "mirror")
+    keys = ("backbone", "weights", "run", "stage", "pooling", "fine_weight", "mirror")
     known = [f"{key.replace('_', ' ')} {query.metadata[key]}" for key in keys if key in query.metadata]
     return ", ".join(known) or None
 

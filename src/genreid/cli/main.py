@@ -17,6 +17,7 @@ VERBS = {
     "mask": "make person masks for every image of a folder",
     "train": "train a network on the images of one data set",
     **{name: method.purpose for name, method in METHODS.items() if method.command == name},
+    "import": "a run folder of weights that others have released",
     "generate": "make pictures with a trained network",
     "extract": "turn the images of a data set into embeddings",
     "evaluate": "rank a gallery for every query: CMC, mAP, mINP",

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self, cast
+from typing import NamedTuple, Self, cast
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from genreid import __version__
 from genreid.data.augment import to_float
 from genreid.data.bank import ImageBank
 from genreid.data.decode import Kind
+from genreid.data.image_config import ImageConfig
 from genreid.data.progress import Advance, progress_of
 from genreid.data.sample import Sample
 from genreid.features.bn_statistics import BnEstimation, BnImages, reestimate_from_folder
@@ -28,6 +29,7 @@ from genreid.features.feature_set import FeatureSet
 from genreid.features.networks import ReadyNetwork, TrainedNetwork, expect_fitting, make_ready
 from genreid.features.options import FeatureOptions, Stage
 from genreid.methods import STAGES
+from genreid.models.backbone import BackboneConfig, build_reid_network
 from genreid.models.devices import DeviceName
 from genreid.models.precision import Compute, choose_compute
 from genreid.runs.trained_networks import (
@@ -73,19 +75,42 @@ class Extractor:
             ValueError: If the run holds no such network, or the options cannot be met; says what to type.
         """
         loaded = _load(run, options.stage)
-        expect_fitting(loaded.network, options)
-        compute = choose_compute(options.device, options.precision)
-        network = loaded.network.to(compute.device)
-        if options.bn_folder is not None:
-            estimation = BnEstimation(format=options.bn_format, pattern=options.bn_pattern)
-            images = BnImages(options.bn_folder, loaded.size, loaded.kind)
-            reestimate_from_folder(network, images, compute, estimation)
         origin = {"run": run.name, "stage": loaded.stage, "step": str(loaded.step)}
         if isinstance(loaded, LoadedNetwork):
             origin["training"] = loaded.training
             uses = STAGES[loaded.training].uses
             origin |= {"uses": uses} if uses else {}
-        return replace(cls.of_network(network, loaded.size, options, origin), kind=loaded.kind)
+        return cls._ready(loaded.network, _Images(loaded.size, loaded.kind), options, origin)
+
+    @classmethod
+    def of_backbone(cls, backbone: BackboneConfig, image: ImageConfig, options: FeatureOptions) -> Self:
+        """Make a backbone ready as it is, without a run: the first thing to try with weights from elsewhere.
+
+        Args:
+            backbone: Which, and its weights.
+            image: Size of the images, and how they are resized.
+            options: FEATURE OPTIONS; `stage` must be left out.
+
+        Raises:
+            ValueError: If the weights cannot be had or do not fit, or the options cannot be met.
+        """
+        network = build_reid_network(backbone, 1, image.size).eval()
+        origin = {"backbone": backbone.name, "weights": backbone.weights}
+        return cls._ready(network, _Images(image.size, image.kind), options, origin)
+
+    @classmethod
+    def _ready(
+        cls, network: TrainedNetwork, images: "_Images", options: FeatureOptions, origin: Mapping[str, str]
+    ) -> Self:
+        """Re-estimate batch-norm statistics if the options say so, then make a network ready."""
+        expect_fitting(network, options)
+        compute = choose_compute(options.device, options.precision)
+        network.to(compute.device)
+        if options.bn_folder is not None:
+            estimation = BnEstimation(format=options.bn_format, pattern=options.bn_pattern)
+            of_folder = BnImages(options.bn_folder, images.size, images.kind)
+            reestimate_from_folder(network, of_folder, compute, estimation)
+        return replace(cls.of_network(network, images.size, options, origin), kind=images.kind)
 
     @classmethod
     def of_network(
@@ -198,6 +223,13 @@ class Extractor:
             done += len(embedding)
             advance(len(embedding))
         return result
+
+
+class _Images(NamedTuple):
+    """Height and width of the images that a network takes, and how they are resized."""
+
+    size: tuple[int, int]
+    kind: Kind
 
 
 def extract_split(run: Path, samples: Sequence[Sample], options: FeatureOptions) -> FeatureSet:

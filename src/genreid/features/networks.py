@@ -12,6 +12,7 @@ from genreid.features.pooling import pool
 from genreid.models.backbone import ReidNetwork, ReidOutput
 from genreid.models.dgnet import Appearance, AppearanceEncoder, combine_halves, to_normalised
 from genreid.models.folding import fold_batch_norm
+from genreid.models.tokens import TokenBackbone
 
 TrainedNetwork = ReidNetwork | AppearanceEncoder
 """The networks that recognise people."""
@@ -80,6 +81,9 @@ class PooledNetwork:
 
     def _embed(self, images: Tensor) -> Tensor:
         """Return embeddings of unit length."""
+        backbone = self.network.backbone
+        if isinstance(backbone, TokenBackbone) and backbone.has_summary and self.pooling == "average":
+            return F.normalize(self.network.embed(images).float(), dim=1)
         feature_map = self.network.feature_map(images)
         if self.network.bottleneck is not None and self.pooling == "average":
             return F.normalize(self.network.neck(self.network.pool(feature_map)).float(), dim=1)

@@ -17,7 +17,7 @@ from genreid.models.backbone import (
     InputStatistics,
     build_backbone,
     build_bottleneck,
-    input_statistics,
+    statistics_of,
 )
 from genreid.models.layers import at_least_float32
 
@@ -244,12 +244,15 @@ class AppearanceEncoder(nn.Module):
         )
 
 
-def build_appearance_encoder(config: AppearanceConfig, num_classes: int) -> AppearanceEncoder:
+def build_appearance_encoder(
+    config: AppearanceConfig, num_classes: int, size: tuple[int, int] | None = None
+) -> AppearanceEncoder:
     """Build E_a and load the weights that the configuration of its backbone names.
 
     Args:
         config: Backbone, heads, code.
         num_classes: K, the number of people in the training data.
+        size: Height and width of the images: some backbones have to know.
 
     Returns:
         A network in training mode, on the CPU, float32.
@@ -260,8 +263,8 @@ def build_appearance_encoder(config: AppearanceConfig, num_classes: int) -> Appe
     if num_classes < 1:
         msg = f"got {num_classes} classes, expected at least one person in the training data"
         raise ValueError(msg)
-    backbone = build_backbone(config.backbone)
-    return AppearanceEncoder(backbone, num_classes, config, input_statistics(config.backbone.name))
+    backbone = build_backbone(config.backbone, size)
+    return AppearanceEncoder(backbone, num_classes, config, statistics_of(config.backbone))
 
 
 def combine_halves(primary: Tensor, fine: Tensor, fine_weight: float = 0.5) -> Tensor:

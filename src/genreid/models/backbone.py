@@ -1,20 +1,22 @@
 """The re-identification network: a timm backbone, average pooling, one linear classifier (CR-GAN's D_id).
 
 Papers: CR-GAN stage I (spec cr-gan E14, E18) trains this network on the source people; stage II freezes it as
-the identity discriminator; stage III fine-tunes it; E20 compares its pooled features. Any convolutional timm
-backbone fits.
+the identity discriminator; stage III fine-tunes it; E20 compares its pooled features. Any timm backbone fits
+that gives a feature map or a token for each patch (`models/tokens.py`).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genreid.models.pretrained import architecture, load_backbone_weights
+from genreid.models.sources import SOURCES, SourceName, make_as_trained
 from genreid.models.strided import mend_strides
+from genreid.models.tokens import TokenBackbone, build_token_backbone
 
 _PROBE_SIZE = 128
 _LITE_PREFIX = "tf_efficientnet_lite"
@@ -35,6 +37,11 @@ class BackboneConfig:
             is TensorFlow's probability of keeping: nearly off (spec cr-gan E0, E13).
         bottleneck: Width of a linear layer with batch norm between pooling and classifier, whose output is
             then the embedding (512 in DG-Net's teacher, spec dg-net F8). 0: none, as in CR-GAN.
+        tokens: What stands for an image where the backbone gives tokens: `head`, what its own head would read
+            (a class token, mostly), whatever the pooling; `patches`, its patches, pooled as a feature map.
+        source: Whose names a file of weights has, and what is not as timm has it: `timm` (and torchvision's
+            ResNets), `torchvision`, `strong_baseline`, `layumi`, `moco`, `fastreid_sbs`, `transreid_ssl`,
+            `clipreid`, `solider`, `osnet`, `osnet_ain`.
     """
 
     name: str = "resnet50.tv_in1k"
@@ -42,6 +49,8 @@ class BackboneConfig:
     last_stride: int = 2
     dropout: float = 0.0
     bottleneck: int = 0
+    tokens: Literal["head", "patches"] = "head"
+    source: SourceName = "timm"
 
     def __post_init__(self) -> None:
         if self.last_stride not in {1, 2}:
@@ -75,7 +84,7 @@ class ReidNetwork(nn.Module):
     Use `build_reid_network`; the constructor takes a backbone that is ready.
 
     Args:
-        backbone: A timm network whose `forward_features` gives [B,C,h,w].
+        backbone: Of `build_backbone`: its `forward_features` gives [B,C,h,w].
         num_classes: K, the number of people trained on.
         config: Dropout and bottleneck; its name and weights are not looked at.
         statistics: What the backbone's weights expect of their input.
@@ -113,7 +122,7 @@ class ReidNetwork(nn.Module):
         self.register_buffer("input_offset", (0.5 - mean) / std, persistent=False)
 
     def feature_map(self, images: Tensor) -> Tensor:
-        """Return the last convolutional map.
+        """Return the last convolutional map, or the tokens of the patches, laid out as these are.
 
         Args:
             images: [B,3,H,W] in [-1, 1].
@@ -121,8 +130,11 @@ class ReidNetwork(nn.Module):
         Returns:
             [B,C,h,w]; with stride 32, h = ceil(H / 32) and w = ceil(W / 32).
         """
-        normalised = torch.addcmul(self.input_offset, images, self.input_scale)
-        return cast(Tensor, self.backbone.forward_features(normalised))  # type: ignore[operator]
+        return cast(Tensor, self.backbone.forward_features(self._normalised(images)))  # type: ignore[operator]
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        """Turn [-1, 1] into what the backbone was trained with."""
+        return torch.addcmul(self.input_offset, images, self.input_scale)
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the embedding, not normalised: the pooled feature, or what the bottleneck makes of it.
@@ -133,6 +145,8 @@ class ReidNetwork(nn.Module):
         Returns:
             [B,C], or [B, width of the bottleneck].
         """
+        if isinstance(self.backbone, TokenBackbone) and self.backbone.has_summary:
+            return self.neck(self.backbone.summary(self._normalised(images)))
         return self.neck(self.pool(self.feature_map(images)))
 
     def pool(self, feature_map: Tensor) -> Tensor:
@@ -186,7 +200,9 @@ def build_bottleneck(inputs: int, width: int) -> nn.Sequential:
     return nn.Sequential(linear, norm)
 
 
-def build_reid_network(config: BackboneConfig, num_classes: int) -> ReidNetwork:
+def build_reid_network(
+    config: BackboneConfig, num_classes: int, size: tuple[int, int] | None = None
+) -> ReidNetwork:
     """Build the network and load the weights that the configuration names.
 
     A network whose weights come out of a checkpoint is built with `weights="none"`.
@@ -194,43 +210,60 @@ def build_reid_network(config: BackboneConfig, num_classes: int) -> ReidNetwork:
     Args:
         config: Backbone, weights, last stride, dropout.
         num_classes: How many people the training data holds.
+        size: Height and width of the images: some backbones have to know.
 
     Returns:
         A network in training mode, on the CPU, float32.
 
     Raises:
-        ValueError: For an unknown or a non-convolutional backbone, weights that cannot be had or do not fit,
-            or a last stride that cannot be changed.
+        ValueError: For an unknown backbone or one without a map, images of a size that it does not take,
+            weights that cannot be had or do not fit, or a last stride that cannot be changed.
     """
     if num_classes < 1:
         msg = f"got {num_classes} classes, expected at least one person in the training data"
         raise ValueError(msg)
-    return ReidNetwork(build_backbone(config), num_classes, config, input_statistics(config.name))
+    return ReidNetwork(build_backbone(config, size), num_classes, config, statistics_of(config))
 
 
-def build_backbone(config: BackboneConfig) -> nn.Module:
+def build_backbone(config: BackboneConfig, size: tuple[int, int] | None = None) -> nn.Module:
     """Build the backbone alone and load the weights that the configuration names.
 
     Args:
         config: Name, weights, last stride; dropout and bottleneck are not looked at.
+        size: Height and width of the images: backbones with positions have to know; None: their own.
 
     Returns:
-        A timm network whose `forward_features` gives [B,C,h,w], C = `num_features`; in training mode, on the
-        CPU, float32.
+        A timm network, or one wrapped as a `TokenBackbone`, whose `forward_features` gives [B,C,h,w],
+        C = `num_features`; in training mode, on the CPU, float32.
 
     Raises:
-        ValueError: For an unknown or a non-convolutional backbone, weights that cannot be had or do not fit,
-            or a last stride that cannot be changed.
+        ValueError: For an unknown backbone or one without a map, images of a size that it does not take,
+            weights that cannot be had or do not fit, or a last stride that cannot be changed.
     """
     from genreid.models.depthwise import use_float32_for_depthwise  # noqa: PLC0415 - it needs timm
 
-    backbone = _create_backbone(config.name)
-    use_float32_for_depthwise(backbone)
-    mend_strides(backbone)
-    load_backbone_weights(backbone, config.name, config.weights)
+    backbone = _create_backbone(config, size)
+    network = backbone.network if isinstance(backbone, TokenBackbone) else backbone
+    use_float32_for_depthwise(network)
+    make_as_trained(network, config.source, config.name)
+    mend_strides(network)
+    load_backbone_weights(network, config.name, config.weights, config.source)
     if config.last_stride == 1:
         _set_last_stride_to_one(backbone, config.name)
     return backbone
+
+
+def statistics_of(config: BackboneConfig) -> InputStatistics:
+    """Return the mean and standard deviation that a backbone's weights expect, whoever trained them.
+
+    Args:
+        config: Name and source.
+
+    Raises:
+        ValueError: If timm has no configuration of this name.
+    """
+    theirs = SOURCES[config.source].statistics
+    return input_statistics(config.name) if theirs is None else InputStatistics(*theirs)
 
 
 def input_statistics(name: str) -> InputStatistics:
@@ -252,6 +285,8 @@ def input_statistics(name: str) -> InputStatistics:
         return InputStatistics((_LITE_MEAN,) * 3, (_LITE_STD,) * 3)
     import timm  # noqa: PLC0415 - seconds that only a network needs
 
+    import genreid.models.osnet  # noqa: F401, PLC0415 - which timm has not
+
     config = timm.models.get_pretrained_cfg(name)
     if config is None:
         msg = f"got backbone {name!r}, of which timm knows nothing; type --backbone.name resnet50.tv_in1k"
@@ -261,32 +296,31 @@ def input_statistics(name: str) -> InputStatistics:
     return InputStatistics((red, green, blue), (red_std, green_std, blue_std))
 
 
-def _create_backbone(name: str) -> nn.Module:
-    """Return timm's network without weights and without a head, or say why it will not do."""
+def _create_backbone(config: BackboneConfig, size: tuple[int, int] | None) -> nn.Module:
+    """Return timm's network without weights and without a head, wrapped if it gives no map by itself."""
     import timm  # noqa: PLC0415 - seconds that only a network needs
 
+    import genreid.models.osnet  # noqa: F401, PLC0415 - which timm has not
+
+    name = config.name
     try:
-        backbone = timm.create_model(name, pretrained=False, num_classes=0)
+        backbone: nn.Module = timm.create_model(name, pretrained=False, num_classes=0)
     except (RuntimeError, ValueError) as error:
         similar = ", ".join(timm.list_models(f"*{architecture(name)}*")[:5]) or "none"
         msg = f"got backbone {name!r}, which timm does not know ({error}); names like it: {similar}"
         raise ValueError(msg) from error
-    shape = _shape_of_features(backbone)
-    if len(shape) != 4 or shape[1] != backbone.num_features:
-        msg = (
-            f"got backbone {name!r} whose features have the shape {shape}, expected a convolutional one"
-            f" [1, {backbone.num_features}, h, w]; type --backbone.name resnet50.tv_in1k"
-        )
-        raise ValueError(msg)
-    return backbone
+    if _gives_map(backbone):
+        return backbone
+    return build_token_backbone(name, size, config.tokens, SOURCES[config.source].settings)
 
 
-def _shape_of_features(backbone: nn.Module) -> list[int]:
-    """Return the shape of what the backbone gives; empty if it takes images of one size only."""
+def _gives_map(backbone: nn.Module) -> bool:
+    """Tell whether a network gives a map [B, num_features, h, w] of images of any size."""
     try:
-        return list(_probe(backbone).shape)
-    except AssertionError:  # how timm's networks of fixed input size refuse
-        return []
+        probed = _probe(backbone)
+    except (AssertionError, RuntimeError):  # how timm's networks of fixed input size refuse
+        return False
+    return isinstance(probed, Tensor) and probed.ndim == 4 and probed.shape[1] == backbone.num_features
 
 
 def _probe(backbone: nn.Module) -> Tensor:
@@ -304,6 +338,9 @@ def _set_last_stride_to_one(backbone: nn.Module, name: str) -> None:
 
     They are found by running the network: their input is twice as high as the final map, their output not.
     """
+    if isinstance(backbone, TokenBackbone):
+        msg = f"last_stride 1 is not possible with backbone {name!r}; type --backbone.last_stride 2"
+        raise ValueError(msg)
     rows = int(_probe(backbone).shape[2])
     halving: list[str] = []
     hooks = [

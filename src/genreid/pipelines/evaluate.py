@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from genreid.data.holdout import Trial, holdout, test_set_of, trial_of
+from genreid.data.image_config import ImageConfig
 from genreid.data.load import open_dataset
 from genreid.data.training_people import training_people
 from genreid.evaluation.ranking import Ranking
@@ -14,6 +15,7 @@ from genreid.evaluation.records import EvaluatedImages, evaluation_name, record_
 from genreid.features.extract import Extractor
 from genreid.features.halves import halves_in
 from genreid.features.options import FeatureOptions
+from genreid.models.backbone import BackboneConfig
 from genreid.pipelines.two_sides import WHOLE, TwoSides
 from genreid.runs.run import Run
 from genreid.runs.run_folder import read_job
@@ -25,11 +27,21 @@ _EARLIER = ("init", "pretrained", "teacher_run")
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluateJob:
-    """Which images are ranked with which run."""
+class Backbone:
+    """A backbone without a run."""
 
-    run: Path
-    """The run folder."""
+    backbone: BackboneConfig
+    """Which, and its weights."""
+    image: ImageConfig
+    """Size of the images."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateJob:
+    """Which images are ranked with which network."""
+
+    run: Path | Backbone
+    """The run folder, or a backbone that is ranked as it is."""
     data: Path
     """The data set."""
     format: str | None = None
@@ -53,12 +65,16 @@ def embed_sides(job: EvaluateJob, options: FeatureOptions) -> TwoSides:
         ValueError: If the run holds no such network, or the data set nothing to rank.
     """
     dataset = open_dataset(job.data, job.format, job.pattern)
-    _warn_of_known_people(job)
+    if isinstance(job.run, Path):
+        _warn_of_known_people(job, job.run)
     if job.holdout is None:
         trial = test_set_of(dataset)
     else:
         trial = _held_out(job, training_people(dataset, job.split or "train"), job.holdout)
-    extractor = Extractor.from_run(job.run, options)
+    if isinstance(job.run, Path):
+        extractor = Extractor.from_run(job.run, options)
+    else:
+        extractor = Extractor.of_backbone(job.run.backbone, job.run.image, options)
     return TwoSides(extractor.extract(trial.query), extractor.extract(trial.gallery))
 
 
@@ -66,10 +82,12 @@ def record_rankings(job: EvaluateJob, sides: TwoSides, rankings: Mapping[str, Ra
     """Keep figures in the run folder, for `genreid report`; if it cannot be written to, say so.
 
     Args:
-        job: Run and images.
+        job: Run and images; without a run nothing is kept.
         sides: What was ranked.
         rankings: Of `rank_sides`.
     """
+    if not isinstance(job.run, Path):
+        return
     given = {name: getattr(job, name) for name in ("format", "pattern", "holdout", "split")}
     images = EvaluatedImages(
         folder=str(job.data), options={name: str(v) for name, v in given.items() if v is not None}
@@ -96,9 +114,9 @@ def _held_out(job: EvaluateJob, people: tuple[Any, ...], count: int) -> Trial:
     return trial
 
 
-def _warn_of_known_people(job: EvaluateJob) -> None:
+def _warn_of_known_people(job: EvaluateJob, ranked: Path) -> None:
     """Warn if a run, or one that it began from, has learned from people that are ranked here."""
-    for run, record in _with_earlier(job.run):
+    for run, record in _with_earlier(ranked):
         data = record.get("source", record.get("data"))
         if data is None or Path(data).resolve() != job.data.resolve():
             continue

@@ -51,8 +51,11 @@ def people_of_run(run: Path, data: Path | None = None, split: Split = "train") -
         ValueError: If it is no such run, its data set is gone, or it has no images of that split.
     """
     job = read_job(run)
-    if "data" not in job:
-        msg = f"{run} is no run of `genreid train`: its job.json names no data"
+    if data is None and "data" not in job:
+        msg = (
+            f"{run} does not know the people that it was trained on: its job.json names no data; "
+            "type --data DIR with their folder"
+        )
         raise ValueError(msg)
     folder = job["data"] if data is None else data
     if data is None:

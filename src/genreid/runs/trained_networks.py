@@ -137,11 +137,12 @@ def rebuild_reid_network(checkpoint: Checkpoint) -> ReidNetwork:
     """
     facts = checkpoint.state.facts
     warn_unless_finished(checkpoint)
+    size = size_of(checkpoint)
     config = config_of(BackboneConfig(), {**facts["backbone"], "weights": "none"})
     if "neck" in facts:
-        network: ReidNetwork = build_neck_network(config, config_of(NeckConfig(), facts["neck"]))
+        network: ReidNetwork = build_neck_network(config, config_of(NeckConfig(), facts["neck"]), size)
     else:
-        network = build_reid_network(config, facts["num_classes"])
+        network = build_reid_network(config, facts["num_classes"], size)
     network.load_state_dict(checkpoint.network("identity"))
     return network.to(memory_format=torch.channels_last).eval()
 
@@ -213,7 +214,8 @@ def _rebuild_appearance(checkpoint: Checkpoint) -> AppearanceEncoder:
     """Build the E_a of a checkpoint and load its weights; in evaluation mode, channels last."""
     facts = checkpoint.state.facts
     described = merge_mappings(facts["appearance"], {"backbone": {"weights": "none"}})
-    network = build_appearance_encoder(config_of(AppearanceConfig(), described), facts["num_classes"])
+    config = config_of(AppearanceConfig(), described)
+    network = build_appearance_encoder(config, facts["num_classes"], size_of(checkpoint))
     network.load_state_dict(checkpoint.network("appearance"))
     return ready(network)
 

@@ -79,7 +79,7 @@ def cluster_stage(bench: ClusterBench, report: Report) -> Stage[ClusterBatch]:
     """
     config, compute = bench.config, bench.compute
     seed_everything(bench.seed, "initialise/cluster", 0)
-    network = build_neck_network(bench.backbone, config.neck)
+    network = build_neck_network(bench.backbone, config.neck, bench.images.bank.height_width)
     memory = ClusterMemory(len(bench.images.labels), network.width)
     compute.place(network)
     memory.to(compute.device)

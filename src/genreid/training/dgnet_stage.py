@@ -142,7 +142,7 @@ def _fresh_networks(bench: DgnetBench) -> TrainedNetworks:
     """Initialise E_a, E_s, G and D on the device; take the teacher as it is."""
     config = bench.config
     seed_everything(bench.seed, "initialise/dgnet", 0)
-    appearance = build_appearance_encoder(config.appearance, len(bench.source.classes))
+    appearance = build_appearance_encoder(config.appearance, len(bench.source.classes), config.image.size)
     structure = StructureEncoder(config.structure)
     decoder = Decoder(config.decoder, structure.out_channels, appearance.feature_channels)
     discriminator = ScaleDiscriminator(config.discriminator)

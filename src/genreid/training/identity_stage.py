@@ -25,7 +25,7 @@ def identity_stage(config: BaselineConfig, source: ImageSet, seed: int, compute:
         compute: Device and arithmetic.
     """
     seed_everything(seed, "initialise/identity", 0)
-    network = build_reid_network(config.backbone, len(source.classes))
+    network = build_reid_network(config.backbone, len(source.classes), config.image.size)
     compute.place(network)
     identity = config.identity
     plan = BatchPlan(identity.batch, seed, "identity", identity.crop_padding, identity.crop_fill)

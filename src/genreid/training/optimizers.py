@@ -1,12 +1,14 @@
 """Optimisers of the methods, and their learning rates."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
 from genreid.models.backbone import ReidNetwork
 from genreid.models.dgnet import AppearanceEncoder
+from genreid.models.tokens import TokenBackbone
 from genreid.training.update import parameters_of
 
 
@@ -24,9 +26,15 @@ class SgdConfig:
     """L2 penalty on all weights."""
     drop_at: tuple[float, ...] = (0.5,)
     """Fractions of the stage at which both rates are divided by ten."""
+    layer_decay: float = 1.0
+    """Rate of each layer of the backbone, times that of the layer behind it: below 1, as transformers like it
+    (0.65 to 0.9), early layers learn less."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        if not 0 < self.layer_decay <= 1:
+            msg = f"sgd: layer_decay must be in (0, 1], got {self.layer_decay}; 1 is off"
+            raise ValueError(msg)
         if min(self.backbone_rate, self.classifier_rate, self.weight_decay) < 0 or not 0 <= self.momentum < 1:
             msg = f"sgd: rates and weight_decay must be >= 0 and momentum in [0, 1), got {self}"
             raise ValueError(msg)
@@ -39,11 +47,10 @@ def make_sgd(network: ReidNetwork | AppearanceEncoder, config: SgdConfig) -> tor
         network: The network to train.
         config: Rates, momentum, weight decay.
     """
-    backbone = list(network.backbone.parameters())
-    known = {id(parameter) for parameter in backbone}
+    known = {id(parameter) for parameter in network.backbone.parameters()}
     head = [parameter for parameter in network.parameters() if id(parameter) not in known]
     groups = [
-        {"params": backbone, "base_lr": config.backbone_rate},
+        *_backbone_groups(network.backbone, config),
         {"params": head, "base_lr": config.classifier_rate},
     ]
     optimizer = torch.optim.SGD(
@@ -59,6 +66,25 @@ def make_sgd(network: ReidNetwork | AppearanceEncoder, config: SgdConfig) -> tor
     for parameter in parameters_of(optimizer) if config.momentum > 0 else ():
         optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     return optimizer
+
+
+def _backbone_groups(backbone: nn.Module, config: SgdConfig) -> list[dict[str, Any]]:
+    """Return the backbone as one group, or one for each layer, whose rate is a fraction of the next one's."""
+    if config.layer_decay == 1:
+        return [{"params": list(backbone.parameters()), "base_lr": config.backbone_rate}]
+    from timm.models import group_parameters  # noqa: PLC0415 - seconds that only a network needs
+
+    network = backbone.network if isinstance(backbone, TokenBackbone) else backbone
+    matcher = network.group_matcher(coarse=False)  # type: ignore[operator]
+    layers: dict[int, list[str]] = group_parameters(network, matcher)
+    last = max(layers)
+    return [
+        {
+            "params": [network.get_parameter(name) for name in names],
+            "base_lr": config.backbone_rate * config.layer_decay ** (last - layer),
+        }
+        for layer, names in sorted(layers.items())
+    ]
 
 
 def make_adam(

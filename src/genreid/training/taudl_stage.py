@@ -63,7 +63,7 @@ def taudl_stage(bench: TaudlBench) -> Stage[Batch]:
     logger.warning("TAUDL uses %s: %d tracklets of %d cameras", TAUDL_USES, sum(tracklets.counts), cameras)
 
     seed_everything(bench.seed, "initialise/taudl", 0)
-    network = build_neck_network(bench.backbone, config.neck)
+    network = build_neck_network(bench.backbone, config.neck, bench.images.bank.height_width)
     heads = nn.ModuleList([_make_head(network.width, count) for count in tracklets.counts])
     compute.place(network)
     compute.place(heads)

@@ -106,12 +106,6 @@ def test_last_stride_that_cannot_change_is_named() -> None:
         build("test_convnext", last_stride=1)
 
 
-@pytest.mark.parametrize("name", ["test_vit", "swin_tiny_patch4_window7_224"])
-def test_backbone_without_a_map_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"'{name}'.*expected a convolutional one"):
-        build(name)
-
-
 def test_unknown_backbone_suggests_names() -> None:
     with pytest.raises(ValueError, match=r"timm does not know.*names like it: none"):
         build("rasnet50")

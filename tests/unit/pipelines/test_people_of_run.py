@@ -61,7 +61,7 @@ def test_a_run_that_remembers_no_data(tmp_path: Path) -> None:
     ):
         people_of_run(run)
     (run / "job.json").write_text('{"source": "a"}')
-    with pytest.raises(ValueError, match="no run of `genreid train`"):
+    with pytest.raises(ValueError, match=r"does not know the people that it was trained on.*type --data DIR"):
         people_of_run(run)
 
 
