@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from genreid.data.decode import Kind
 from genreid.data.decode_all import decode_all
 from genreid.data.decode_rows import Decoding
 from genreid.data.mask_check import MaskCheck, check_masks
@@ -96,6 +95,7 @@ class DatasetCheck:
         queries_without_match: Queries that evaluation leaves out, in the order of their paths.
         people_in_both: Identities that are both in train and in query or gallery.
         queries_in_gallery: Queries that a gallery image is a copy of, byte for byte, and ranking would find.
+        flat: Images of one colour, in the order of their paths.
         masks: Coverage by person masks, if it was asked for.
     """
 
@@ -107,6 +107,7 @@ class DatasetCheck:
     queries_without_match: tuple[LostQuery, ...]
     people_in_both: tuple[int, ...]
     queries_in_gallery: tuple[Path, ...]
+    flat: tuple[Path, ...] = ()
     masks: MaskCheck | None = None
 
     @property
@@ -149,7 +150,8 @@ def check_dataset(
     """
     everything = (*dataset.train, *dataset.query, *dataset.gallery)
     paths = sorted({sample.path for sample in everything})
-    unreadable = find_unreadable(paths, "image", workers, shown=shown)
+    decoded = decode_all(paths, Decoding(CHECKED_SIZE), workers, shown=shown)
+    unreadable = tuple(Unreadable(paths[row], reason) for row, reason in decoded.reasons.items())
     gone = {item.path for item in unreadable}
     ranked = [sample for sample in dataset.gallery if not is_junk(sample.pid)]
     junk = len(dataset.gallery) - len(ranked)
@@ -163,23 +165,11 @@ def check_dataset(
         tuple(lost_queries(dataset.query, ranked, gone)),
         tuple(sorted(_people(dataset.train) & _people((*dataset.query, *dataset.gallery)))),
         tuple(found_copies(dataset.query, ranked)),
-        None if masks_root is None else check_masks(dataset.root, masks_root, paths, shown=shown),
+        tuple(paths[row] for row in decoded.flat),
+        None
+        if masks_root is None
+        else check_masks(dataset.root, masks_root, paths, decoded.sizes, shown=shown),
     )
-
-
-def find_unreadable(
-    paths: Sequence[Path], kind: Kind = "image", workers: int | None = None, *, shown: bool = True
-) -> tuple[Unreadable, ...]:
-    """Decode every file and return those that cannot be read: the same that an `ImageBank` would leave out.
-
-    Args:
-        paths: The files.
-        kind: What they are.
-        workers: Processes; default: one for each core.
-        shown: Whether progress is shown.
-    """
-    reasons = decode_all(paths, Decoding(CHECKED_SIZE, kind), workers, shown=shown).reasons
-    return tuple(Unreadable(paths[row], reason) for row, reason in reasons.items())
 
 
 def lost_queries(

@@ -7,6 +7,7 @@ from typing import Any
 
 from genreid.data.check import DatasetCheck, SplitCounts
 from genreid.data.mask_check import MaskCheck
+from genreid.data.mask_paths import SOFT_REMEDY
 
 NAMED = 10
 """So many files of each kind are named in the text; JSON names all."""
@@ -172,7 +173,12 @@ def _masks(check: DatasetCheck) -> list[str]:
         *_finding(
             "unreadable masks",
             [f"{shown(path)}: {reason}" for path, reason in masks.unreadable],
-            f"Delete them, then: genreid mask {root} --out MASKS",
+            f"{SOFT_REMEDY}; damaged ones: delete them, then genreid mask {root} --out MASKS",
+        ),
+        *_finding(
+            "masks that are not of their image's shape",
+            [shown(path) for path in masks.misshapen],
+            f"They are of other images, or were cut differently: genreid mask {root} --out NEW_MASKS",
         ),
         *_finding(
             "masks that two images share",
@@ -192,5 +198,6 @@ def _masks_as_json(masks: MaskCheck) -> dict[str, Any]:
         "shared": [shown(path) for path in masks.shared],
         "empty": masks.empty,
         "full": masks.full,
+        "misshapen": [shown(path) for path in masks.misshapen],
         "mean_share": masks.mean_share,
     }

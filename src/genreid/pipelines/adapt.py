@@ -43,6 +43,7 @@ from genreid.training.crgan_stages import (
     rendering_stage,
 )
 from genreid.training.identity_stage import identity_stage
+from genreid.runs.run_images import note_images
 
 logger = logging.getLogger(__name__)
 
@@ -209,8 +210,9 @@ def _run(job: AdaptJob, inputs: _Inputs, following: Following | None, bench: Wor
     if masks is None:
         return False
     domains = _domains_of(job, inputs, masks, bench.config)
-    domains.source.to_device(bench.compute.device)
-    domains.target.to_device(bench.compute.device)
+    for domain in (domains.source, domains.target):
+        note_images(work.session, domain)
+        domain.to_device(bench.compute.device)
     own = _own_images(inputs, domains)
     if following is not None and following.expect is not None:  # hours before it begins
         following.expect(own, getattr(bench.config, job.then))

@@ -19,6 +19,7 @@ from genreid.features.bn_statistics import BnEstimation, reestimate_bn_statistic
 from genreid.features.options import Stage as NetworkStage
 from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import NeckNetwork
+from genreid.runs.run_images import note_images
 from genreid.models.precision import Compute, choose_compute
 from genreid.runs.checkpoint import load_newest
 from genreid.runs.earlier_run import start_backbone_from
@@ -136,6 +137,7 @@ def open_target(job: TargetJob, options: RunOptions, config: TargetConfig) -> It
     compute = choose_compute(options.device, options.precision)
     own = _open_own_images(job, options.holdout, config.image)
     with work_on(job, options, config, compute) as work:
+        note_images(work.session, own.images)
         own.images.to_device(compute.device)
         if job.init is None:
             yield TargetWork(own, config.backbone, None, compute, work)

@@ -107,6 +107,7 @@ class Session:
         seed: Seed of the run.
         max_minutes: Stop cleanly at a checkpoint after so long; None = never.
         checkpoint_minutes: Minutes between two checkpoints; 0: one whenever the loss terms are looked at.
+        verify: Whether files are looked at whose pixels the cache has.
         stop_reason: Why the run shall stop; empty = it shall not.
         interrupted: Whether a signal asked for it.
         started: When the process began to work, on the monotonic clock.
@@ -116,6 +117,7 @@ class Session:
     seed: int = 0
     max_minutes: float | None = None
     checkpoint_minutes: float = 5.0
+    verify: bool = False
     stop_reason: str = ""
     interrupted: bool = False
     started: float = field(default_factory=time.monotonic)
