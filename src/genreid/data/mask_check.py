@@ -5,13 +5,16 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genreid.data.bank import ImageBank
 from genreid.data.decode_all import decode_all
 from genreid.data.decode_rows import Decoding
 from genreid.data.mask_paths import mask_path
+
+if TYPE_CHECKING:
+    from genreid.data.bank import ImageBank
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +104,7 @@ def check_masks(
     )
 
 
-def expect_useful_masks(images: ImageBank, masks: ImageBank, root: Path, masks_root: Path) -> None:
+def expect_useful_masks(images: "ImageBank", masks: "ImageBank", root: Path, masks_root: Path) -> None:
     """Warn of masks that say nothing of their images, and refuse a folder with many of them.
 
     A mask is useless if it is all background, all person, or of another shape than its image.

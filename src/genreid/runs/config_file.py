@@ -31,7 +31,7 @@ LARGEST_CONFIG = 1_000_000
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML's safe loader that takes no key twice (the last would win), and no alias (a few make gigabytes)."""
+    """YAML's safe loader that takes no key twice (the last would win), and no alias (few make gigabytes)."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Refuse an alias.
@@ -49,7 +49,7 @@ class _StrictLoader(yaml.SafeLoader):
             raise yaml.YAMLError(msg)
         return super().compose_node(parent, index)
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
         """Build a mapping.
 
         Args:
@@ -61,7 +61,7 @@ class _StrictLoader(yaml.SafeLoader):
         """
         found: set[str] = set()
         for key, _ in node.value:
-            if key.value in found if isinstance(key.value, str) else False:
+            if str(key.value) in found:
                 msg = f"the key {key.value!r} stands there twice, again in line {key.start_mark.line + 1}"
                 raise yaml.YAMLError(msg)
             found.add(str(key.value))

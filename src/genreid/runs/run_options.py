@@ -27,7 +27,7 @@ class RunOptions:
     holdout: int = field(default=0, metadata={"metavar": "N"})
     """Keep the last N training identities (in sorted order) out of training, to choose settings on."""
     verify: bool = False
-    """Decode all images again, and refuse if the cache holds others: files that changed and kept size and time."""
+    """Decode all images again; refuse if the cache holds others, of files that kept size and time."""
 
     json: bool = False
     """Say at the end what became of the run as JSON, such as {"finished": true, ...}."""

@@ -224,7 +224,11 @@ def test_facts_beside_the_array(tmp_path: Path, own_cache: Path) -> None:
     build(draw(tmp_path, 1))
     facts = json.loads(next(own_cache.glob("*.json")).read_text(encoding="utf-8"))
     known = {"version": 2, "kind": "image", "shape": [1, 3, *SIZE], "unreadable": {}, "sizes": {"0": [*SIZE]}}
-    assert facts == {**known, "sums": [zlib.crc32(expected(0).contiguous().numpy())], "sha256": facts["sha256"]}
+    assert facts == {
+        **known,
+        "sums": [zlib.crc32(expected(0).contiguous().numpy())],
+        "sha256": facts["sha256"],
+    }
 
 
 def test_odd_names_and_loops_of_links_are_one_file_each(tmp_path: Path) -> None:
