@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genreid.cli.arguments import Arguments
+from genreid.cli.trouble import printable
 
 if TYPE_CHECKING:
     from genreid.masks.coverage import ImageCoverage
@@ -33,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
     root, images = _images(options)
     run = make_masks(images, root, options.out, _parser(options), options.workers)
     answer = json.dumps(_as_json(run, options), indent=2) + "\n" if options.json else _as_text(run, options)
-    sys.stdout.write(answer)
+    sys.stdout.write(printable(answer).encode("utf-8", "backslashreplace").decode())
     return 1 if run.refused else 0
 
 

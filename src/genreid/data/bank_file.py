@@ -211,9 +211,12 @@ def _make_room(path: Path, shape: tuple[int, ...]) -> None:
 
 def _no_room(folder: Path, key: BankKey, error: OSError) -> str:
     """Say how much room a bank needs, and what to do."""
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    remedy = "Free some space, or set" if full else "Set"
     return (
         f"cannot write {math.prod(key.shape) / 1e9:.2f} GB of decoded images to {folder}: "
-        f"{error.strerror or error}. Free some space, or set {CACHE_VARIABLE} to a folder on a larger disk."
+        f"{error.strerror or error}. {remedy} {CACHE_VARIABLE} to a folder "
+        f"{'on a larger disk' if full else 'that can be written'}."
     )
 
 

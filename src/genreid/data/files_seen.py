@@ -146,14 +146,14 @@ def count_files(dataset: ReidDataset, unreadable: Iterable[Path] = ()) -> DataFi
     place = dataset.root if given.is_file() else given
     why = _Classifier(place, dataset, unreadable)
     files: dict[str, str] = {}
-    folders: dict[str, str] = {}
+    folders: list[str] = []
     for folder, names in () if given.is_file() else walk_all(place):
         if folder:
             why.masks |= {folder} if RECORD_NAME in names else set()
-            folders[folder] = why.folder(folder)
+            folders.append(folder)
         files |= {path: why.file(path) for path in (f"{folder}/{name}" if folder else name for name in names)}
     files |= {path: why.absent(path) for path in (why.taken | why.misnamed) - files.keys()}
-    return DataFiles(_summed(files), _summed(folders))
+    return DataFiles(_summed(files), _summed({folder: why.folder(folder) for folder in folders}))
 
 
 def walk_all(place: Path) -> Iterator[tuple[str, list[str]]]:
@@ -193,6 +193,7 @@ class _Classifier:
         self._aside, self._read = self._names(dataset.set_aside), self._names(dataset.lists)
         self._direct = {name.rpartition("/")[0] for name in self.taken}
         self._above = _with_ancestors(self._direct)
+        self._stems = {name.rpartition(".")[0] for name in self.taken}
         self.masks: set[str] = set()
 
     def _names(self, paths: Iterable[Path]) -> set[str]:
@@ -225,17 +226,29 @@ class _Classifier:
         """
         if path in self.taken:
             return UNREADABLE if path in self._unread else ""
-        if path in self._aside:
-            return _CHOICE
+        return _CHOICE if path in self._aside else self._of_stranger(path)
+
+    def _of_stranger(self, path: str) -> str:
+        """Return why a file is not taken that the reader knows nothing of."""
         folder, _, name = path.rpartition("/")
         reason = _LEAVING if is_leaving(name) else self._of_folders(folder)
         if reason in {_LEAVING, _MASKS, _RELEASE, _CHOICE}:
             return reason
         if path in self.misnamed:
             return MISNAMED
-        if is_image_name(name):
-            return reason or (UNLISTED if folder in self._direct else NO_SPLIT)
-        return self._of_ending(path)
+        if not is_image_name(name):
+            return self._of_ending(path)
+        if self._is_mask(path):
+            return _MASKS
+        return reason or (UNLISTED if folder in self._direct else NO_SPLIT)
+
+    def _is_mask(self, path: str) -> bool:
+        """Tell whether an image lies where the mask of one that is taken would: FOLDER/its path, as PNG."""
+        folder, _, rest = path.partition("/")
+        if not (path.endswith(".png") and rest.removesuffix(".png") in self._stems):
+            return False
+        self.masks.add(folder)
+        return True
 
     def _of_ending(self, path: str) -> str:
         """Return why a file is not taken that does not end like an image."""

@@ -140,8 +140,8 @@ def _expect_no_other_splits(root: Path, relatives: Sequence[str]) -> None:
             folder = root / place if place else root
             message = (
                 f"{folder} has the folders {', '.join(named)}, which seem to be splits, but are not called "
-                "train, query and gallery: all would be trained on, test people too. Rename them, or make "
-                f"links (such as: ln -s {tested[0]} {folder / 'gallery'}); or give one of them itself"
+                "train, query and gallery: all would be trained on, test people too. Rename them so; or give "
+                "the one to train on itself"
             )
             raise ValueError(message)
 

@@ -1,7 +1,6 @@
 """Files that somebody else may have written: looked at before they are read, and read strictly."""
 
 import json
-import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -22,17 +21,11 @@ def read_plain(path: Path, most: int = LARGEST) -> bytes:
         ValueError: If it is no plain file, or larger.
         OSError: If it cannot be read.
     """
-    try:
-        # Not to wait for a pipe's other end; on a plain file it changes nothing.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except ValueError as error:
-        msg = f"{str(path)!r} has a zero byte in it, so it is no file's name"
-        raise ValueError(msg) from error
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            msg = f"{path}: expected a plain file, got a folder, a pipe or a device"
-            raise ValueError(msg)
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device never end
+        msg = f"{path}: expected a plain file, got a folder, a pipe or a device"
+        raise ValueError(msg)
+    with path.open("rb") as file:
         content = file.read(most + 1)
     if len(content) > most:
         msg = f"{path}: expected a file of at most {most:,} bytes, got {max(status.st_size, len(content)):,}"

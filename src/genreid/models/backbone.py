@@ -5,6 +5,7 @@ the identity discriminator; stage III fine-tunes it; E20 compares its pooled fea
 backbone fits.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, cast
@@ -44,6 +45,13 @@ class BackboneConfig:
     bottleneck: int = 0
 
     def __post_init__(self) -> None:
+        if re.fullmatch(r"[\w-]+(\.[\w-]+)?", self.name) is None:
+            msg = (
+                f"got backbone.name {self.name!r}, expected a timm name such as resnet50.tv_in1k: neither a "
+                "place of the hub (hf-hub:) nor a folder (local-dir:) is read; for weights of your own type "
+                "--backbone.weights FILE"
+            )
+            raise ValueError(msg)
         if self.last_stride not in {1, 2}:
             msg = f"got last_stride {self.last_stride}, expected 1 or 2; type --backbone.last_stride 2"
             raise ValueError(msg)

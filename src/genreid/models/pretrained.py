@@ -7,6 +7,7 @@ PyTorch port of TensorFlow's networks and the third keeps torchvision's; both be
 import hashlib
 import importlib.metadata
 import re
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,9 @@ from torch import Tensor, nn
 StateDict = dict[str, Tensor]
 
 _HEAD_NAMES = ("classifier.", "fc.", "head.", "_fc.")
-_WRAPPER_PREFIXES = ("module.", "model.", "backbone.", "encoder.")
+_WRAPPER_PREFIXES = ("module.", "model.", "backbone.", "encoder.", "encoder_q.", "base.")
+_MOST_INFLATED = 2.0
+"""torch.save does not compress: a file that unpacks to more than so many times its size is no weight file."""
 _STATE_KEYS = ("state_dict", "model", "network")
 
 
@@ -187,15 +190,46 @@ def read_state_dict(path: Path) -> StateDict:
             " type for example --backbone.weights package --backbone.name tf_efficientnet_lite0"
         )
         raise ValueError(msg)
+    _expect_weights(path)
     try:
         content: object = (
             load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
         )
-    except (SafetensorError, UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except (UnpicklingError, RuntimeError) as error:
+        # torch's own words advise to switch its safety off, so they are not passed on
+        msg = (
+            f"{path}: cannot be read safely: it holds a whole model (pickled or TorchScript), other "
+            "Python objects, or is damaged; expected a state dict. Whoever made it and trusts it can type in "
+            "Python: safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
+        )
+        raise ValueError(msg) from error
+    except (SafetensorError, EOFError, OSError, ValueError, KeyError) as error:
         reason = _first_line(error)
         msg = f"{path}: cannot be read safely ({reason}); expected .safetensors or a state dict"
         raise ValueError(msg) from error
     return _only_tensors(content, path)
+
+
+def _expect_weights(path: Path) -> None:
+    """Refuse, before memory is taken, a file that is no weight file or unpacks to far more than its size."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(64).lstrip()
+    what = ""
+    if head.startswith(b"version https://git-lfs"):
+        what = "a pointer of Git LFS; type `git lfs pull` where it came from"
+    elif head.startswith(b"<"):
+        what = "a web page; download the file itself"
+    elif size == 0:
+        what = "empty; download it again"
+    elif zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as held:
+            unpacked = sum(part.file_size for part in held.infolist())
+        if unpacked > _MOST_INFLATED * size + 1_000_000:
+            what = f"{size:,} bytes that unpack to {unpacked:,}, which torch.save does not do"
+    if what:
+        msg = f"{path}: cannot be read safely, for it is {what}; expected .safetensors or a state dict"
+        raise ValueError(msg)
 
 
 def fit_state_dict(backbone: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:

@@ -27,6 +27,7 @@ from genreid.runs.earlier_run import take_over_if_it_fits, take_over_stage
 from genreid.runs.loop import Outcome, run_stage
 from genreid.runs.run import Run
 from genreid.runs.run_folder import read_config, read_job
+from genreid.runs.run_images import note_images
 from genreid.runs.run_options import RunOptions
 from genreid.runs.trained_renderer import AVERAGE, RENDERERS, RendererName
 from genreid.runs.work import Work, work_on
@@ -43,7 +44,6 @@ from genreid.training.crgan_stages import (
     rendering_stage,
 )
 from genreid.training.identity_stage import identity_stage
-from genreid.runs.run_images import note_images
 
 logger = logging.getLogger(__name__)
 

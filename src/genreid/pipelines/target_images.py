@@ -19,12 +19,12 @@ from genreid.features.bn_statistics import BnEstimation, reestimate_bn_statistic
 from genreid.features.options import Stage as NetworkStage
 from genreid.models.backbone import BackboneConfig
 from genreid.models.neck import NeckNetwork
-from genreid.runs.run_images import note_images
 from genreid.models.precision import Compute, choose_compute
 from genreid.runs.checkpoint import load_newest
 from genreid.runs.earlier_run import start_backbone_from
 from genreid.runs.loop import Stage, run_stage
 from genreid.runs.run import Run
+from genreid.runs.run_images import note_images
 from genreid.runs.run_options import RunOptions
 from genreid.runs.work import Job, Work, work_on
 

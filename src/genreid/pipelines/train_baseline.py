@@ -14,11 +14,11 @@ from genreid.runs.checkpoint import load_newest
 from genreid.runs.earlier_run import start_backbone_from
 from genreid.runs.loop import Outcome, run_stage
 from genreid.runs.run import Run
+from genreid.runs.run_images import note_images
 from genreid.runs.run_options import RunOptions
 from genreid.runs.work import work_on
 from genreid.training.baseline_config import BaselineConfig
 from genreid.training.identity_stage import identity_stage
-from genreid.runs.run_images import note_images
 
 logger = logging.getLogger(__name__)
 

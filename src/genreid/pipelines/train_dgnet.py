@@ -15,12 +15,12 @@ from genreid.runs.checkpoint import load_newest
 from genreid.runs.earlier_run import start_backbone_from, take_over_stage
 from genreid.runs.loop import Outcome, run_stage
 from genreid.runs.run import Run
+from genreid.runs.run_images import note_images
 from genreid.runs.run_options import RunOptions
 from genreid.runs.work import Work, work_on
 from genreid.training.dgnet_config import DgnetConfig
 from genreid.training.dgnet_stage import DgnetBench, dgnet_stage, offline_stage
 from genreid.training.identity_stage import identity_stage
-from genreid.runs.run_images import note_images
 
 
 @dataclass(frozen=True, slots=True)

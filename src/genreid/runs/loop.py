@@ -33,6 +33,7 @@ from genreid.runs.checkpoint import (
     save_checkpoint,
 )
 from genreid.runs.config_file import flatten
+from genreid.runs.rebuild import trusting_nothing
 from genreid.runs.run import Run
 from genreid.runs.run_folder import as_it_was
 from genreid.runs.run_log import RunLog
@@ -248,10 +249,11 @@ def _restore(stage: Stage[Any], folder: Path) -> int:
     if lines:
         msg = f"{folder} is of other data or settings:\n{lines}\nuse the first ones, or another --out"
         raise ValueError(msg)
-    for name, network in stage.networks.items():
-        network.load_state_dict(checkpoint.network(name))
-    for name, optimizer in stage.optimizers.items():
-        restore_optimizer(optimizer, checkpoint, name)
+    with trusting_nothing(checkpoint):
+        for name, network in stage.networks.items():
+            network.load_state_dict(checkpoint.network(name))
+        for name, optimizer in stage.optimizers.items():
+            restore_optimizer(optimizer, checkpoint, name)
     if not checkpoint.state.finished:
         logger.info("%s: resumed at step %d of %d", stage.name, checkpoint.state.step, stage.iterations)
     return checkpoint.state.step
