@@ -179,7 +179,7 @@ def _build(folder: Path, key: BankKey, workers: int | None, *, shown: bool) -> N
         with array_beside.open("rb+") as file:
             os.fsync(file.fileno())
         sums = sums_of(np.load(array_beside, mmap_mode="r", allow_pickle=False))
-        facts = {"version": BANK_VERSION, "kind": key.kind, "shape": key.shape, "sums": sums}
+        facts: dict[str, Any] = {"version": BANK_VERSION, "kind": key.kind, "shape": key.shape, "sums": sums}
         facts |= {"unreadable": decoded.reasons, "sizes": decoded.sizes}
         facts = json.loads(json.dumps(facts))  # as it will be read
         facts[_OWN_HASH] = _hash_of(facts)

@@ -193,7 +193,7 @@ def _table(what: str, seen: Seen) -> list[str]:
     return [
         f"{what}: {seen.seen:,} seen = {seen.taken:,} taken + {left:,} left out",
         *(
-            f"{item.count:9,} {_plain(f'{item.reason}, such as {item.examples[0]}')}"
+            f"{item.number:9,} {_plain(f'{item.reason}, such as {item.examples[0]}')}"
             for item in seen.left_out
         ),
     ]

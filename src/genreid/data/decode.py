@@ -119,10 +119,10 @@ def mask_bits(image: Image.Image) -> UInt8:
     if values.max(initial=0) not in {0, 1, 255}:
         message = f"not a mask: expected values 0 and 1, or 0 and 255, got 0 and {values.max()}"
         raise UnreadableImageError(message)
-    return (values > 0).astype(np.uint8)
+    return np.asarray(values > 0, np.uint8)
 
 
-def one_channel(image: Image.Image) -> npt.NDArray[np.generic]:
+def one_channel(image: Image.Image) -> npt.NDArray[np.integer]:
     """Return an image's values as [H,W] where its channels are equal, else as they are, [H,W,C].
 
     Args:

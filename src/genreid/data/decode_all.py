@@ -43,7 +43,8 @@ def decode_all(
         for done, part in _runs(paths, decoding, min(workers or usable_cores(), _MOST_WORKERS)):
             decoded.update(part)
             advance(done)
-    return Decoded(*(dict(sorted(rows.items())) for rows in decoded))
+    reasons, shares, sizes, flat = decoded
+    return Decoded(dict(sorted(reasons.items())), shares, sizes, dict(sorted(flat.items())))
 
 
 def usable_cores() -> int:

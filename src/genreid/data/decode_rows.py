@@ -41,8 +41,10 @@ class Decoded(NamedTuple):
         Args:
             part: Of other rows.
         """
-        for mine, more in zip(self, part, strict=True):
-            mine.update(more)
+        self.reasons.update(part.reasons)
+        self.shares.update(part.shares)
+        self.sizes.update(part.sizes)
+        self.flat.update(part.flat)
 
 
 def decode_rows(paths: Sequence[Path], first: int, decoding: Decoding, array: UInt8 | None) -> Decoded:

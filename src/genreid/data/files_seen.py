@@ -82,16 +82,16 @@ class LeftOut(NamedTuple):
 
     Attributes:
         reason: One of `REASONS`.
-        count: How many.
+        number: How many.
         examples: The first few, relative to the folder that was given.
     """
 
     reason: str
-    count: int
+    number: int
     examples: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.count:,} {self.reason}, such as {self.examples[0]}"
+        return f"{self.number:,} {self.reason}, such as {self.examples[0]}"
 
 
 class Seen(NamedTuple):
@@ -109,7 +109,10 @@ class Seen(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
-        left = [{**item._asdict(), "examples": list(item.examples)} for item in self.left_out]
+        left = [
+            {"reason": item.reason, "count": item.number, "examples": list(item.examples)}
+            for item in self.left_out
+        ]
         return {"seen": self.seen, "taken": self.taken, "left_out": left}
 
     def __str__(self) -> str:

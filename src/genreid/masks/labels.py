@@ -75,7 +75,7 @@ class LabelMapParser:
         height, width = crop.pixels.shape[:2]
         if person.shape != (height, width):
             person = np.asarray(Image.fromarray(person).resize((width, height), Image.Resampling.NEAREST))
-        return person.astype(np.float32)
+        return np.asarray(person, np.float32)
 
     def _find(self, name: Path) -> Path:
         """Return the label map of an image."""
@@ -94,7 +94,7 @@ class LabelMapParser:
         raise ValueError(message)
 
 
-def read_label_map(path: Path) -> NDArray[np.generic]:
+def read_label_map(path: Path) -> NDArray[np.integer]:
     """Return the labels in a PNG, [H,W]: a palette image's indices, the values of grey or of equal channels.
 
     Args:

@@ -44,8 +44,8 @@ class _StrictLoader(yaml.SafeLoader):
             yaml.YAMLError: If it is an alias.
         """
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            msg = f"an alias (*{event.anchor}) in line {event.start_mark.line + 1}: write the value itself"
+            event: yaml.AliasEvent = self.peek_event()  # type: ignore[no-untyped-call]
+            msg = f"an alias (*{event.anchor}) in line {event.start_mark.line + 1 if event.start_mark else "?"}: write the value itself"
             raise yaml.YAMLError(msg)
         return super().compose_node(parent, index)
 

@@ -42,7 +42,8 @@ def note_images(session: Session, images: ImageSet) -> None:
         logger.warning("%s; which pictures the run began with is not known any more", error)
         record = {}
     kept = dict(record)
-    for kind, bank in ((images.kind, images.bank), ("mask", images.masks)):
+    banks: tuple[tuple[Kind, ImageBank | None], ...] = ((images.kind, images.bank), ("mask", images.masks))
+    for kind, bank in banks:
         if bank is not None:
             if session.verify:
                 _expect_what_is_cached(bank, kind)

@@ -54,7 +54,7 @@ def test_paths_that_miss_the_pattern_are_listed(tmp_path: Path) -> None:
     dataset = load_dataset(tmp_path, options=PATTERN)
     assert [sample.path.name for sample in dataset.train] == ["cam1-a.jpg"]
     assert [path.name for path in dataset.unmatched_names] == ["left.jpg"]
-    assert count_files(dataset).files.left_out[1].count == 2  # hidden
+    assert count_files(dataset).files.left_out[1].number == 2  # hidden
 
 
 def test_market_names_in_any_folder(tmp_path: Path) -> None:
