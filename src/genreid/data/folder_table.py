@@ -15,7 +15,7 @@ from genreid.data.plain_file import read_plain
 
 COLUMNS = ("path", "identity", "camera", "split")
 _MISNAMED = {
-    "path": ("image", "images", "img", "file", "filename", "filepath", "name", "picture"),
+    "path": ("image", "images", "image_path", "img", "img_path", "file", "filename", "filepath", "name"),
     "identity": ("pid", "id", "person", "person_id", "identities", "label"),
     "camera": ("camid", "cam", "camera_id", "cam_id", "cameras"),
     "split": ("subset", "set", "part", "partition", "splits"),

@@ -45,7 +45,7 @@ class _StrictLoader(yaml.SafeLoader):
         """
         if self.check_event(yaml.AliasEvent):
             event: yaml.AliasEvent = self.peek_event()  # type: ignore[no-untyped-call]
-            msg = f"an alias (*{event.anchor}) in line {event.start_mark.line + 1 if event.start_mark else "?"}: write the value itself"
+            msg = f"*{event.anchor} is an alias: write the value itself"
             raise yaml.YAMLError(msg)
         return super().compose_node(parent, index)
 
