@@ -86,7 +86,7 @@ def test_images_replaced_under_a_run_are_named(tmp_path: Path, caplog: pytest.Lo
     assert f"1 of 16 pictures are not those that the run began with, such as {replaced}" in note()
     # a file that keeps size and time is found by a look at the files themselves
     other = samples[4].path.with_suffix(".other")
-    Image.open(samples[0].path).save(other, quality=10)
+    Image.open(samples[0].path).save(other, format="JPEG", quality=10)
     padded = other.read_bytes().ljust(len(content), b"\0")
     other.unlink()
     assert len(padded) == len(content)

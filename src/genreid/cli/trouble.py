@@ -19,7 +19,7 @@ _REMEDIES: Mapping[int, str] = {
     errno.ENAMETOOLONG: "give a shorter name",
     errno.EMFILE: "close other programs, or type `ulimit -n 4096` first",
     errno.ENFILE: "close other programs",
-    errno.EIO: "the disk or the network failed; nothing says that the file is damaged: try again",
+    errno.EIO: "the disk or the network failed, the file may be whole: type the command again",
     errno.ESTALE: "the network's disk went away; mount it again, then type the command again",
     errno.ENOTEMPTY: "something else lies in this folder; look at it, and delete it",
 }

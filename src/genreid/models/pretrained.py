@@ -11,7 +11,6 @@ import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import cast
 
 import torch
@@ -23,6 +22,8 @@ StateDict = dict[str, Tensor]
 
 _HEAD_NAMES = ("classifier.", "fc.", "head.", "_fc.")
 _WRAPPER_PREFIXES = ("module.", "model.", "backbone.", "encoder.", "encoder_q.", "base.")
+_READ_ERRORS = (Exception,)
+"""Damaged files make torch and zip raise anything, from `BadZipFile` to `AttributeError`."""
 _MOST_INFLATED = 2.0
 """torch.save does not compress: a file that unpacks to more than so many times its size is no weight file."""
 _STATE_KEYS = ("state_dict", "model", "network")
@@ -190,22 +191,23 @@ def read_state_dict(path: Path) -> StateDict:
             " type for example --backbone.weights package --backbone.name tf_efficientnet_lite0"
         )
         raise ValueError(msg)
-    _expect_weights(path)
     try:
+        _expect_weights(path)
         content: object = (
             load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
         )
-    except (UnpicklingError, RuntimeError) as error:
+    except _READ_ERRORS as error:
         # torch's own words advise to switch its safety off, so they are not passed on
-        msg = (
-            f"{path}: cannot be read safely: it holds a whole model (pickled or TorchScript), other "
-            "Python objects, or is damaged; expected a state dict. Whoever made it and trusts it can type in "
-            "Python: safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
+        reason = (
+            _first_line(error)
+            if isinstance(error, SafetensorError | ValueError)
+            else "it holds a whole model (pickled or TorchScript), other Python objects, or is damaged"
         )
-        raise ValueError(msg) from error
-    except (SafetensorError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = _first_line(error)
-        msg = f"{path}: cannot be read safely ({reason}); expected .safetensors or a state dict"
+        msg = (
+            f"{path}: cannot be read safely: {reason}; expected .safetensors or a state dict. Whoever made "
+            "it and trusts it can type in Python: safetensors.torch.save_file(model.state_dict(), "
+            "'weights.safetensors')"
+        )
         raise ValueError(msg) from error
     return _only_tensors(content, path)
 
@@ -228,7 +230,7 @@ def _expect_weights(path: Path) -> None:
         if unpacked > _MOST_INFLATED * size + 1_000_000:
             what = f"{size:,} bytes that unpack to {unpacked:,}, which torch.save does not do"
     if what:
-        msg = f"{path}: cannot be read safely, for it is {what}; expected .safetensors or a state dict"
+        msg = f"it is {what}"
         raise ValueError(msg)
 
 

@@ -12,8 +12,8 @@ from genreid.runs.checkpoint import Checkpoint
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 _LIES = (
-    *(KeyError, IndexError, TypeError, AttributeError, RuntimeError, ArithmeticError, AssertionError),
-    *(MemoryError, RecursionError),
+    *(KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError),
+    *(AssertionError, MemoryError, RecursionError),
 )
 """What building a network of wrong numbers, or loading wrong tensors into it, ends with."""
 LARGEST_SIDE = 4096
