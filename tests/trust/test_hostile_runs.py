@@ -3,6 +3,8 @@
 import json
 import os
 import threading
+import urllib.error
+import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -19,7 +21,7 @@ from genreid.data.cuhk03_images import written_images
 from genreid.data.plain_file import read_json_object, read_plain, read_text
 from genreid.data.whole_file import sha256_of
 from genreid.models.backbone import BackboneConfig, build_reid_network
-from genreid.models.pretrained import fit_state_dict, read_state_dict
+from genreid.models.pretrained import fit_state_dict, load_backbone_weights, read_state_dict
 from genreid.report.loss_log import read_loss_log
 from genreid.report.run_reader import read_runs
 from genreid.runs.checkpoint import CheckpointState, _hash_of, load_newest, save_checkpoint
@@ -293,17 +295,17 @@ def test_weights_are_refused_without_torchs_advice(tmp_path: Path, kind: str) ->
     if kind == "whole model":
         torch.save(nn.Linear(2, 2), path)
     elif kind == "script":
-        torch.jit.save(torch.jit.script(nn.Linear(2, 2)), path)  # type: ignore[no-untyped-call]
+        torch.jit.save(torch.jit.script(nn.Linear(2, 2)), path)
     elif kind == "inflated":
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as held:
             held.writestr("archive/data.pkl", b"\0" * 50_000_000)
     else:
-        text = {
+        written = {
             "lfs": "version https://git-lfs.github.com/spec/v1\noid x\n",
             "html": "<!DOCTYPE html>",
             "text": "hello",
         }
-        path.write_text(text.get(kind, ""))
+        path.write_text(written.get(kind, ""))
     with pytest.raises(ValueError, match=r"w\.pth: cannot be read safely") as refused:
         read_state_dict(path)
     text = str(refused.value)
@@ -319,6 +321,30 @@ def test_prefixes_of_other_programs(prefix: str) -> None:
     state = {prefix + key: torch.full_like(value, 2) for key, value in backbone.state_dict().items()}
     fit_state_dict(backbone, state, "x")
     assert all((value == 2).all() for value in backbone.state_dict().values())
+
+
+def test_without_a_network_the_hub_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    import timm  # noqa: PLC0415
+    from huggingface_hub import constants  # noqa: PLC0415
+
+    asked = []
+
+    def offline(request: urllib.request.Request, timeout: float) -> None:
+        asked.append((request.full_url, timeout))
+        raise urllib.error.URLError(OSError("no such host"))
+
+    def create(*_: object, **__: object) -> None:
+        assert constants.HF_HUB_OFFLINE
+        message = "not in the cache"
+        raise OSError(message)
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(urllib.request, "urlopen", offline)
+    monkeypatch.setattr(timm, "create_model", create)
+    with pytest.raises(ValueError, match=r"not in the cache.*without a network type"):
+        load_backbone_weights(nn.Identity(), "resnet18.tv_in1k", "hub")
+    assert asked == [(constants.ENDPOINT, 4.0)]
+    assert not constants.HF_HUB_OFFLINE
 
 
 # CUHK03's file

@@ -7,8 +7,11 @@ PyTorch port of TensorFlow's networks and the third keeps torchvision's; both be
 import hashlib
 import importlib.metadata
 import re
+import urllib.error
+import urllib.request
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -24,6 +27,7 @@ _HEAD_NAMES = ("classifier.", "fc.", "head.", "_fc.")
 _WRAPPER_PREFIXES = ("module.", "model.", "backbone.", "encoder.", "encoder_q.", "base.")
 _READ_ERRORS = (Exception,)
 """Damaged files make torch and zip raise anything, from `BadZipFile` to `AttributeError`."""
+_HUB_SECONDS = 4.0
 _MOST_INFLATED = 2.0
 """torch.save does not compress: a file that unpacks to more than so many times its size is no weight file."""
 _STATE_KEYS = ("state_dict", "model", "network")
@@ -291,7 +295,8 @@ def _hub_state_dict(name: str) -> StateDict:
     import timm  # noqa: PLC0415 - seconds that only a network needs
 
     try:
-        network = timm.create_model(name, pretrained=True, num_classes=0)
+        with _cache_alone_if_offline():
+            network = timm.create_model(name, pretrained=True, num_classes=0)
     except (OSError, RuntimeError, ValueError) as error:
         msg = (
             f"could not get the weights of {name!r} from timm's hub ({_first_line(error)}); without a network"
@@ -299,6 +304,28 @@ def _hub_state_dict(name: str) -> StateDict:
         )
         raise ValueError(msg) from error
     return cast(StateDict, network.state_dict())
+
+
+@contextmanager
+def _cache_alone_if_offline() -> Iterator[None]:
+    """Ask once, for some seconds, whether the hub can be reached; if not, its library takes its cache alone.
+
+    Left to itself, it tries again and again for a minute.
+    """
+    from huggingface_hub import constants  # noqa: PLC0415 - seconds that only the hub needs
+
+    before = constants.HF_HUB_OFFLINE
+    try:
+        request = urllib.request.Request(constants.ENDPOINT, method="HEAD")  # noqa: S310 - the library's own
+        urllib.request.urlopen(request, timeout=_HUB_SECONDS).close()  # noqa: S310
+    except urllib.error.HTTPError:  # it answers
+        pass
+    except OSError:
+        constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def _only_tensors(content: object, path: Path) -> StateDict:
