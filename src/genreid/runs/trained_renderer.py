@@ -92,8 +92,8 @@ def load_renderer(run: Path) -> LoadedRenderer:
     if not choice.kind.is_trained:
         settings = read_config(run)
         for section in ("image", "stage3"):
-            if not isinstance(settings.get(section), Mapping):
-                msg = f"{Run(run).config}: expected a section {section!r}, got {settings.get(section)!r}"
+            if not isinstance(settings.setdefault(section, {}), Mapping):
+                msg = f"{Run(run).config}: expected a section {section!r}, got {settings[section]!r}"
                 raise ValueError(msg)
         image = config_of(ImageConfig(), settings["image"], source=str(Run(run).config))
         return LoadedRenderer(choice.make(settings, image.size), image.size, image.kind)
