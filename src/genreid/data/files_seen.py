@@ -91,7 +91,7 @@ class LeftOut(NamedTuple):
     examples: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.number:,} {self.reason}, such as {self.examples[0]}"
+        return f"{self.number:,} files: {self.reason}, such as {self.examples[0]}"
 
 
 class Seen(NamedTuple):

@@ -177,7 +177,8 @@ def test_a_command_says_what_it_read_and_what_not(tmp_path: Path, caplog: pytest
     assert "(folder): train 2 images, 2 people, 2 cameras, query 1 images, 1 people, 1 cameras" in caplog.text
     assert "identity and camera by the pattern" in caplog.text
     assert (
-        "4 files seen = 3 taken + 1 left out; 1 name does not fit, such as train/Ada/left.jpg" in caplog.text
+        "4 files seen = 3 taken + 1 left out; 1 files: name does not fit, such as train/Ada/left.jpg"
+        in caplog.text
     )
 
 
