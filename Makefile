@@ -13,13 +13,14 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 TEST_ENV := OMP_NUM_THREADS=1
 TEST_FLAGS := -n auto --maxprocesses=8 --dist=worksteal
 
-.PHONY: demo install test check bench lock api clean help
+.PHONY: demo install test trust check bench lock api clean help
 
 help:
 	@echo "make demo     both methods on drawn people, in some minutes (-> SEED=1 for other people)"
 	@echo "make install  set .venv up from requirements.lock"
 	@echo "make test     all tests (-> TESTS=tests/unit/data for some of them)"
 	@echo "make check    linter, formatter, types, guards"
+	@echo "make trust    hostile and odd files, and 20 s of files changed by chance (-> FUZZ=3600 for an hour)"
 	@echo "make bench    the benchmarks, about 25 minutes (-> BENCH=ranking for some of them)"
 	@echo "make lock     write requirements.lock anew (newest versions)"
 	@echo "make api      write tests/guards/api_surface.json anew, after a public name was added"
@@ -54,6 +55,11 @@ check: $(STAMP)
 BENCH :=
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(BENCH)
+
+FUZZ := 20
+trust: $(STAMP)
+	$(TEST_ENV) GENREID_FUZZ_SECONDS=$(FUZZ) GENREID_FUZZ_SEED=$(SEED) $(BIN)/python -m pytest -n 0 -q tests/trust \
+		-o log_cli=true -o log_cli_level=INFO 2>&1 | grep -E "files changed by chance|passed|failed|Error"
 
 api: $(STAMP)
 	$(BIN)/python -m tests.guards.api_surface

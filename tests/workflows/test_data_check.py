@@ -61,6 +61,8 @@ def test_the_command_answers_in_json_on_stdout_only(tmp_path: Path) -> None:
         "unreadable",
         "unmatched_names",
         "queries_without_match",
+        "files",
+        "folders",
     ]
     assert answer["train"] == {"images": 45, "pids": 4, "cameras": 11}
     assert answer["unreadable"] == [

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from genreid.cli.arguments import Arguments
+from genreid.cli.trouble import printable
 from genreid.data.load import READERS, load_dataset
 from genreid.data.reader_options import Boxes, MsmtTrain, Protocol, ReaderOptions, describe_variants
 
@@ -74,6 +75,7 @@ def _synthesize(options: argparse.Namespace) -> int:
 def _write(text: str) -> None:
     """Print text; a terminal that lacks a letter of a file's name shows its number."""
     encoding = sys.stdout.encoding or "utf-8"
+    text = printable(text)
     sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genreid.cli.arguments import Arguments
+from genreid.cli.trouble import printable
 from genreid.features.options import FeatureOptions, add_feature_options, feature_options
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
     else:
         _print(rankings, *sides)
         for line in _remarks(arguments, sides):
-            sys.stdout.write(line + "\n")
+            sys.stdout.write(printable(line) + "\n")
     return 0
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genreid.cli.arguments import Arguments
+from genreid.cli.trouble import printable
 from genreid.features.options import add_feature_options, feature_options
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def main(argv: Sequence[str]) -> int:
     left_out = len(samples) - len(features)
     unreadable = f", {left_out} unreadable left out" if left_out else ""
     width = features.embedding.shape[1]
-    sys.stdout.write(f"{arguments.out}: {len(features)} embeddings of {width} numbers{unreadable}\n")
+    told = f"{arguments.out}: {len(features)} embeddings of {width} numbers{unreadable}"
+    sys.stdout.write(printable(told) + "\n")
     return 0
 
 

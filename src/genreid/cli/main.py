@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from genreid.cli.trouble import PlainLines, explained, printable
 from genreid.methods import METHODS
 
 VERBS = {
@@ -26,10 +27,6 @@ VERBS = {
 }
 """Verb -> what it does, in the order of the work; `genreid.cli.VERB` holds its `main(argv) -> int`."""
 
-_SMALLER = (
-    "What was saved stays. Type a smaller batch (`genreid VERB --help` lists it, such as --stage2.batch N, "
-    "--training.batch N or --batch-size N), in a new --out where training has begun; or --device cpu"
-)
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 
@@ -82,19 +79,16 @@ def _run(verb: str, argv: list[str]) -> int:
     except BrokenPipeError:  # such as `genreid ... | head`: nobody reads on, and that is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, OSError, FloatingPointError) as error:
-        if debug:
+    except Exception as error:
+        message = explained(error)
+        if debug or message is None:
             raise
-        return _refuse(str(error) or type(error).__name__)
-    except RuntimeError as error:
-        if debug or type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported here
-            raise
-        return _refuse(f"{str(error).splitlines()[0]} {_SMALLER}")
+        return _refuse(message)
 
 
 def _refuse(message: str) -> int:
     """Write one paragraph to stderr; a message that names its command already is not given another name."""
-    text = message.strip()
+    text = printable(message.strip()).encode("utf-8", "backslashreplace").decode()
     named = text.split(": ")[0].split()[:2] in [["genreid", verb] for verb in VERBS]
     sys.stderr.write(f"{text}\n" if named else f"genreid: {text}\n")
     return EXIT_USER_ERROR
@@ -129,9 +123,8 @@ def _set_up_logging(debug: bool) -> None:  # noqa: FBT001
     else:
         handler = logging.StreamHandler()
         line = "%(asctime)s %(levelname)s %(message)s"
-    logging.basicConfig(
-        level=logging.WARNING, format=line, datefmt="%H:%M:%S", handlers=[handler], force=True
-    )
+    handler.setFormatter(PlainLines(line, "%H:%M:%S"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("genreid").setLevel(logging.DEBUG if debug else logging.INFO)
     logging.captureWarnings(capture=True)
 

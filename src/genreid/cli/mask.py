@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genreid.cli.arguments import Arguments
+from genreid.cli.trouble import printable
 
 if TYPE_CHECKING:
     from genreid.masks.coverage import ImageCoverage
@@ -33,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
     root, images = _images(options)
     run = make_masks(images, root, options.out, _parser(options), options.workers)
     answer = json.dumps(_as_json(run, options), indent=2) + "\n" if options.json else _as_text(run, options)
-    sys.stdout.write(answer)
+    sys.stdout.write(printable(answer).encode("utf-8", "backslashreplace").decode())
     return 1 if run.refused else 0
 
 
@@ -70,6 +71,13 @@ def _arguments() -> argparse.ArgumentParser:
         metavar="DIR",
         help="labels: PNG label maps, of the images' paths or stems",
     )
+    add(
+        "--labels-above",
+        type=int,
+        metavar="N",
+        help="labels: values above N are the person (default 0, and 255 beside other labels is void); "
+        "127 reads soft masks of 0 to 255",
+    )
     add("--workers", type=int, metavar="N", help="processes of one thread each (default: one a core)")
     add("--json", action="store_true", help="answer in JSON")
     return parser
@@ -101,16 +109,17 @@ def _parser(options: argparse.Namespace) -> "PersonParser":
     from genreid.masks.blazepose import load_blazepose  # noqa: PLC0415
     from genreid.masks.labels import LabelMapParser  # noqa: PLC0415
 
-    wanted, useless = ("labels", "parser_model") if options.parser == "labels" else ("", "labels")
-    if getattr(options, useless) is not None:
-        message = f"--{useless.replace('_', '-')} does not go with --parser {options.parser}"
-        raise ValueError(message)
-    if not wanted:
+    useless = ("parser_model",) if options.parser == "labels" else ("labels", "labels_above")
+    for name in useless:
+        if getattr(options, name) is not None:
+            message = f"--{name.replace('_', '-')} does not go with --parser {options.parser}"
+            raise ValueError(message)
+    if options.parser == "blazepose":
         return load_blazepose(options.parser_model)
     if options.labels is None:
         message = "--parser labels needs the folder of label maps: --labels DIR"
         raise ValueError(message)
-    return LabelMapParser(options.labels)
+    return LabelMapParser(options.labels, options.labels_above or 0)
 
 
 def _as_json(run: "MaskRun", options: argparse.Namespace) -> dict[str, object]:

@@ -33,11 +33,15 @@ class ImageBank:
         array: uint8 [N,3,H,W], RGB 0-255 (masks: [N,1,H,W] of 0/1), memory-mapped, read only. Rows of
             unreadable files are 0.
         reasons: Row -> why its file could not be read.
+        sizes: Row -> height and width of the file itself, as far as they are known.
+        sums: CRC-32 of each row; empty where nobody counted.
     """
 
     paths: tuple[Path, ...]
     array: UInt8
     reasons: Mapping[int, str]
+    sizes: Mapping[int, tuple[int, int]] = field(default_factory=dict, repr=False)
+    sums: tuple[int, ...] = field(default=(), repr=False)
     _resident: dict[torch.device, Tensor] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -64,12 +68,13 @@ class ImageBank:
             ValueError: If masks are missing or the disk has no room; names them and says what to type.
         """
         key = BankKey.of(tuple(paths), size, kind)
-        array, reasons = open_or_build(key, cache_dir, workers, shown=progress is not False)
-        for row, reason in list(reasons.items())[:5]:
+        content = open_or_build(key, cache_dir, workers, shown=progress is not False)
+        for row, reason in list(content.reasons.items())[:5]:
             logger.warning("cannot read %s: %s", key.paths[row], reason)
-        if len(reasons) > 5:
-            logger.warning("cannot read %d files in all; `genreid data check` lists them", len(reasons))
-        return cls(key.paths, array, reasons)
+        if len(content.reasons) > 5:
+            count = len(content.reasons)
+            logger.warning("cannot read %d files in all; `genreid data check` lists them", count)
+        return cls(key.paths, *content)
 
     def __len__(self) -> int:
         return len(self.paths)

@@ -3,22 +3,31 @@
 import errno
 import hashlib
 import json
+import logging
 import math
 import os
 import shutil
+import zlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from genreid.data.cache import CACHE_VARIABLE, cache_root, private_folder
 from genreid.data.decode import Kind, UInt8
-from genreid.data.decode_all import decode_all
+from genreid.data.decode_all import decode_all, usable_cores
 from genreid.data.decode_rows import Decoding
 from genreid.data.leftovers import part_of
 
-BANK_VERSION = 1
-"""Raised when decoding changes, so that old banks are not used."""
+logger = logging.getLogger(__name__)
+
+BANK_VERSION = 2
+"""Raised when decoding or what is kept beside the array changes, so that old banks are not used."""
+_OWN_HASH = "sha256"
+"""Entry of the facts beside an array: the SHA-256 of all others."""
 
 _SPLIT_FOLDERS = (
     *("bounding_box_train", "bounding_box_test", "query", "gallery"),
@@ -77,10 +86,26 @@ class BankKey:
         return (len(self.paths), 1 if self.kind == "mask" else 3, *self.size)
 
 
+class BankContent(NamedTuple):
+    """What the files of a bank hold.
+
+    Attributes:
+        array: uint8 [N,C,H,W], read only.
+        reasons: Row -> why its file cannot be read.
+        sizes: Row -> height and width of the file itself, of those that can be read.
+        sums: CRC-32 of each row's bytes.
+    """
+
+    array: UInt8
+    reasons: Mapping[int, str]
+    sizes: Mapping[int, tuple[int, int]]
+    sums: tuple[int, ...]
+
+
 def open_or_build(
     key: BankKey, cache_dir: Path | None = None, workers: int | None = None, *, shown: bool = True
-) -> tuple[UInt8, dict[int, str]]:
-    """Open the file of a bank, or make it.
+) -> BankContent:
+    """Open the file of a bank, or make it; one whose rows do not have their sums is made again.
 
     Args:
         key: What the bank holds.
@@ -88,14 +113,11 @@ def open_or_build(
         workers: Processes that decode; default: one for each core.
         shown: Whether progress is shown.
 
-    Returns:
-        The array, uint8 [N,C,H,W], read only; and row -> reason for the files that cannot be read.
-
     Raises:
         ValueError: If the disk has no room.
     """
     if not key.paths:
-        return np.zeros(key.shape, np.uint8), {}
+        return BankContent(np.zeros(key.shape, np.uint8), {}, {}, ())
     folder = cache_dir or cache_root() / "banks"
     if folder.is_dir():
         private_folder(folder)
@@ -103,19 +125,47 @@ def open_or_build(
     if opened is None:
         _build(folder, key, workers, shown=shown)
         opened = _open(folder, key)
-        assert opened is not None, f"bank {key.digest} cannot be opened right after it was written"
+    if opened is None:
+        message = (
+            f"the decoded images in {folder} do not hold what was written just now: the disk is damaged or "
+            f"another program writes there. Set {CACHE_VARIABLE} to another folder"
+        )
+        raise ValueError(message)
     return opened
 
 
-def _open(folder: Path, key: BankKey) -> tuple[UInt8, dict[int, str]] | None:
+def _open(folder: Path, key: BankKey) -> BankContent | None:
     """Open a finished bank; None if there is none or it is damaged."""
-    try:
-        facts = json.loads((folder / f"{key.digest}.json").read_text(encoding="utf-8"))
-        array = np.load(folder / f"{key.digest}.npy", mmap_mode="r", allow_pickle=False)
-        reasons = {int(row): str(reason) for row, reason in facts["unreadable"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    files = [folder / f"{key.digest}.{end}" for end in ("json", "npy")]
+    if not all(file.is_file() for file in files):
         return None
-    return (array, reasons) if array.shape == key.shape and array.dtype == np.uint8 else None
+    try:
+        facts = json.loads(files[0].read_bytes())
+        array = np.load(files[1], mmap_mode="r", allow_pickle=False)
+        if facts.pop(_OWN_HASH) == _hash_of(facts) and (array.shape, array.dtype) == (key.shape, np.uint8):
+            reasons, sizes, sums = facts["unreadable"], facts["sizes"], tuple(facts["sums"])
+            if sums_of(array) == sums:
+                rows = {int(row): (size[0], size[1]) for row, size in sizes.items()}
+                return BankContent(array, {int(row): reason for row, reason in reasons.items()}, rows, sums)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, RecursionError):
+        pass
+    logger.warning("%s: these decoded images are damaged, and made again", files[1])
+    return None
+
+
+def sums_of(array: UInt8) -> tuple[int, ...]:
+    """Return the CRC-32 of each row of an array.
+
+    Args:
+        array: uint8 [N,C,H,W], row after row in memory.
+    """
+    with ThreadPoolExecutor(usable_cores()) as pool:  # zlib works outside of Python's lock
+        return tuple(pool.map(zlib.crc32, array))
+
+
+def _hash_of(facts: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the facts beside an array."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _build(folder: Path, key: BankKey, workers: int | None, *, shown: bool) -> None:
@@ -125,10 +175,14 @@ def _build(folder: Path, key: BankKey, workers: int | None, *, shown: bool) -> N
         private_folder(folder)
         _make_room(array_beside, key.shape)
         decoding = Decoding(key.size, key.kind, into=array_beside)
-        reasons = decode_all(key.paths, decoding, workers, shown=shown).reasons
+        decoded = decode_all(key.paths, decoding, workers, shown=shown)
         with array_beside.open("rb+") as file:
             os.fsync(file.fileno())
-        facts = {"version": BANK_VERSION, "kind": key.kind, "shape": key.shape, "unreadable": reasons}
+        sums = sums_of(np.load(array_beside, mmap_mode="r", allow_pickle=False))
+        facts: dict[str, Any] = {"version": BANK_VERSION, "kind": key.kind, "shape": key.shape, "sums": sums}
+        facts |= {"unreadable": decoded.reasons, "sizes": decoded.sizes}
+        facts = json.loads(json.dumps(facts))  # as it will be read
+        facts[_OWN_HASH] = _hash_of(facts)
         facts_beside.touch(mode=0o600)
         facts_beside.write_text(json.dumps(facts), encoding="utf-8")
         facts_beside.replace(folder / f"{key.digest}.json")
@@ -157,9 +211,12 @@ def _make_room(path: Path, shape: tuple[int, ...]) -> None:
 
 def _no_room(folder: Path, key: BankKey, error: OSError) -> str:
     """Say how much room a bank needs, and what to do."""
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    remedy = "Free some space, or set" if full else "Set"
     return (
         f"cannot write {math.prod(key.shape) / 1e9:.2f} GB of decoded images to {folder}: "
-        f"{error.strerror or error}. Free some space, or set {CACHE_VARIABLE} to a folder on a larger disk."
+        f"{error.strerror or error}. {remedy} {CACHE_VARIABLE} to a folder "
+        f"{'on a larger disk' if full else 'that can be written'}."
     )
 
 

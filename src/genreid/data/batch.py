@@ -12,6 +12,7 @@ from torch import Tensor
 from genreid.data.augment import random_crop, random_flip, to_float
 from genreid.data.bank import ImageBank
 from genreid.data.decode import Kind
+from genreid.data.mask_check import expect_useful_masks
 from genreid.data.mask_paths import mask_path
 from genreid.data.sample import Sample
 from genreid.data.sampling import epoch_indices, step_generator
@@ -172,7 +173,8 @@ def open_image_set(
         msg = f"{root}: none of {len(paths)} images could be read; `genreid data check {root}` says why"
         raise ValueError(msg)
     usable = bank.readable_indices
-    if masks is not None:
+    if masks is not None and masks_root is not None:
+        expect_useful_masks(bank, masks, root, masks_root)
         usable = usable[torch.isin(usable, masks.readable_indices)]
     classes = tuple(sorted(set(classes_of)))
     number = {value: index for index, value in enumerate(classes)}

@@ -12,9 +12,17 @@ def cache_root() -> Path:
     """Return the folder of everything that can be made again: `$GENREID_CACHE`, or `~/.cache/genreid`.
 
     The folder is not made here; whoever writes makes it.
+
+    Raises:
+        ValueError: If nobody knows where the home folder is; says what to type.
     """
     chosen = os.environ.get(CACHE_VARIABLE, "")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "genreid"
+    try:
+        return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "genreid"
+    except RuntimeError as error:  # a container that runs as a number, or `~nosuchuser`
+        at = f"{CACHE_VARIABLE}={chosen}" if chosen else "no HOME"
+        msg = f"no place for the cache ({at}: {error}): set {CACHE_VARIABLE} to a folder that can be written"
+        raise ValueError(msg) from error
 
 
 def private_folder(folder: Path) -> Path:

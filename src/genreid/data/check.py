@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from genreid.data.decode import Kind
 from genreid.data.decode_all import decode_all
 from genreid.data.decode_rows import Decoding
+from genreid.data.doubts import camera_name, person_name
+from genreid.data.files_seen import DataFiles, count_files
 from genreid.data.mask_check import MaskCheck, check_masks
 from genreid.data.protocol import Reason, is_junk, is_own_camera, why_lost
 from genreid.data.sample import (
@@ -21,6 +22,7 @@ from genreid.data.sample import (
     count_pids,
 )
 
+NO_PERSON = "the query's name gives no person"
 CHECKED_SIZE = (128, 64)
 """Height and width that files are decoded at, only to see whether they can be."""
 
@@ -96,6 +98,8 @@ class DatasetCheck:
         queries_without_match: Queries that evaluation leaves out, in the order of their paths.
         people_in_both: Identities that are both in train and in query or gallery.
         queries_in_gallery: Queries that a gallery image is a copy of, byte for byte, and ranking would find.
+        files: What became of all that lies in the data set's folder.
+        flat: Images of one colour, in the order of their paths.
         masks: Coverage by person masks, if it was asked for.
     """
 
@@ -107,6 +111,8 @@ class DatasetCheck:
     queries_without_match: tuple[LostQuery, ...]
     people_in_both: tuple[int, ...]
     queries_in_gallery: tuple[Path, ...]
+    files: DataFiles
+    flat: tuple[Path, ...] = ()
     masks: MaskCheck | None = None
 
     @property
@@ -149,7 +155,8 @@ def check_dataset(
     """
     everything = (*dataset.train, *dataset.query, *dataset.gallery)
     paths = sorted({sample.path for sample in everything})
-    unreadable = find_unreadable(paths, "image", workers, shown=shown)
+    decoded = decode_all(paths, Decoding(CHECKED_SIZE), workers, shown=shown)
+    unreadable = tuple(Unreadable(paths[row], reason) for row, reason in decoded.reasons.items())
     gone = {item.path for item in unreadable}
     ranked = [sample for sample in dataset.gallery if not is_junk(sample.pid)]
     junk = len(dataset.gallery) - len(ranked)
@@ -160,30 +167,22 @@ def check_dataset(
         _counts(dataset.query),
         GalleryCounts(*_counts(ranked), junk, distractors),
         unreadable,
-        tuple(lost_queries(dataset.query, ranked, gone)),
+        tuple(lost_queries(dataset.query, ranked, gone, dataset)),
         tuple(sorted(_people(dataset.train) & _people((*dataset.query, *dataset.gallery)))),
         tuple(found_copies(dataset.query, ranked)),
-        None if masks_root is None else check_masks(dataset.root, masks_root, paths, shown=shown),
+        count_files(dataset, gone),
+        tuple(paths[row] for row in decoded.flat),
+        None
+        if masks_root is None
+        else check_masks(dataset.root, masks_root, paths, decoded.sizes, shown=shown),
     )
 
 
-def find_unreadable(
-    paths: Sequence[Path], kind: Kind = "image", workers: int | None = None, *, shown: bool = True
-) -> tuple[Unreadable, ...]:
-    """Decode every file and return those that cannot be read: the same that an `ImageBank` would leave out.
-
-    Args:
-        paths: The files.
-        kind: What they are.
-        workers: Processes; default: one for each core.
-        shown: Whether progress is shown.
-    """
-    reasons = decode_all(paths, Decoding(CHECKED_SIZE, kind), workers, shown=shown).reasons
-    return tuple(Unreadable(paths[row], reason) for row, reason in reasons.items())
-
-
 def lost_queries(
-    query: Sequence[Sample], gallery: Sequence[Sample], gone: set[Path] | frozenset[Path] = frozenset()
+    query: Sequence[Sample],
+    gallery: Sequence[Sample],
+    gone: set[Path] | frozenset[Path] = frozenset(),
+    dataset: ReidDataset | None = None,
 ) -> list[LostQuery]:
     """Return the queries that have no correct gallery image, each with the reason.
 
@@ -193,6 +192,7 @@ def lost_queries(
         query: Query images.
         gallery: Ranked gallery images.
         gone: Files that cannot be read; such queries are not named again.
+        dataset: People and cameras are named as it names them; None: by their numbers.
     """
     of_person: dict[int, list[Sample]] = defaultdict(list)
     for sample in gallery:
@@ -200,7 +200,7 @@ def lost_queries(
     lost = []
     for sample in query:
         if sample.path not in gone:
-            reason = _why_lost(sample, of_person.get(sample.pid, []), gone)
+            reason = _why_lost(dataset, sample, of_person.get(sample.pid, []), gone)
             if reason is not None:
                 lost.append(LostQuery(sample.path, sample.pid, reason))
     return lost
@@ -228,20 +228,26 @@ def found_copies(query: Sequence[Sample], gallery: Sequence[Sample]) -> list[Pat
     return found
 
 
-def _why_lost(query: Sample, same_person: Sequence[Sample], gone: set[Path] | frozenset[Path]) -> str | None:
+def _why_lost(
+    dataset: ReidDataset | None,
+    query: Sample,
+    same_person: Sequence[Sample],
+    gone: set[Path] | frozenset[Path],
+) -> str | None:
     """Say why a query has no correct gallery image; None if it has one."""
     elsewhere = [other for other in same_person if not is_own_camera(query.camid, other.camid)]
     reason = why_lost(query.pid, len(same_person), len(elsewhere))
+    who, camera = person_name(dataset, query.pid), camera_name(dataset, query.camid)
     if reason is None:
         unread = all(sample.path in gone for sample in elsewhere)
-        return f"no gallery image of person {query.pid} from another camera can be read" if unread else None
+        return f"no gallery image of person {who} from another camera can be read" if unread else None
     count = len(same_person)
     images = "the only gallery image" if count == 1 else f"all {count} gallery images"
     verb = "is" if count == 1 else "are"
     texts: dict[Reason, str] = {
-        "not_a_person": "the query's name gives no person",
-        "not_in_gallery": f"no gallery image of person {query.pid} at all",
-        "own_camera_only": f"{images} of person {query.pid} {verb} of the query's own camera {query.camid}",
+        "not_a_person": NO_PERSON + (": 0 stands for a distractor" if query.pid == DISTRACTOR_PID else ""),
+        "not_in_gallery": f"no gallery image of person {who} at all",
+        "own_camera_only": f"{images} of person {who} {verb} of the query's own camera {camera}",
     }
     return texts[reason]
 

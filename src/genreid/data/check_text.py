@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from genreid.data.check import DatasetCheck, SplitCounts
+from genreid.data.check import NO_PERSON, DatasetCheck, SplitCounts
+from genreid.data.files_seen import MISNAMED, MISSING, REASONS, UNREADABLE, Seen
 from genreid.data.mask_check import MaskCheck
+from genreid.data.mask_paths import SOFT_REMEDY
 
 NAMED = 10
 """So many files of each kind are named in the text; JSON names all."""
@@ -18,10 +20,12 @@ def as_json(check: DatasetCheck) -> dict[str, Any]:
     Args:
         check: What was found.
 
-    Returns: Keys `train`, `query` (`images`, `pids`, `cameras`), `gallery` (also `junk`, `distractors`;
+    Returns:
+        Keys `train`, `query` (`images`, `pids`, `cameras`), `gallery` (also `junk`, `distractors`;
         `images` are those that are ranked), `unreadable` (`path`, `reason`), `unmatched_names`,
-        `queries_without_match` (`path`, `pid`, `reason`); `queries_in_gallery` if there are any, and `masks`
-        if their coverage was asked for.
+        `queries_without_match` (`path`, `pid`, `reason`); `files` and `folders` (`seen`, `taken`, and
+        `left_out`, a list of `reason`, `count`, `examples`, which adds up); `warnings`, `flat` and
+        `queries_in_gallery` if there are any, and `masks` if their coverage was asked for.
     """
     answer: dict[str, Any] = {
         "train": check.train._asdict(),
@@ -34,6 +38,11 @@ def as_json(check: DatasetCheck) -> dict[str, Any]:
             for item in check.queries_without_match
         ],
     }
+    answer["files"], answer["folders"] = (part.as_json() for part in check.files)
+    if check.dataset.warnings:
+        answer["warnings"] = list(check.dataset.warnings)
+    if check.flat:
+        answer["flat"] = [shown(path) for path in check.flat]
     if check.queries_in_gallery:
         answer["queries_in_gallery"] = [shown(path) for path in check.queries_in_gallery]
     if check.masks is not None:
@@ -62,9 +71,13 @@ def as_text(check: DatasetCheck) -> str:
         *_lost(check),
         *_both(check),
         *_copies(check),
+        *_flat(check),
         *_masks(check),
+        *_left_out(check),
+        *(f"warning: {warning}" for warning in dataset.warnings),
     ]
     lines += findings or ["nothing is wrong"]
+    lines += [*_table("files", check.files.files), *_table("folders", check.files.folders)]
     lines.append(f"usable to train: {_usable_to_train(check)}; to evaluate: {_yes(check.can_evaluate)}")
     return "\n".join(lines) + "\n"
 
@@ -130,7 +143,10 @@ def _lost(check: DatasetCheck) -> list[str]:
     """Name the queries without a correct gallery image."""
     items = [f"{shown(item.path)}: {item.reason}" for item in check.queries_without_match]
     mend = (
-        "Evaluation counts them and leaves them out. A person needs a gallery image from another camera "
+        "Nobody can be found whose name is not known. Say where it stands in the paths: "
+        "--format folder --pattern '(?P<identity>...)...(?P<camera>...)'"
+        if all(item.reason == NO_PERSON for item in check.queries_without_match)
+        else "Evaluation counts them and leaves them out. A person needs a gallery image from another camera "
         "than the query's: add one, take the query away, or mend the camera in the names (a camera that is "
         "the same everywhere is often a pattern that misses it)."
     )
@@ -154,6 +170,40 @@ def _copies(check: DatasetCheck) -> list[str]:
     return _finding("queries that are in the gallery, too, byte for byte", items, mend)
 
 
+def _flat(check: DatasetCheck) -> list[str]:
+    """Name pictures of one colour."""
+    mend = "They show nothing: fetch these files again, or delete them."
+    return _finding("images of one flat colour", [shown(path) for path in check.flat], mend)
+
+
+def _left_out(check: DatasetCheck) -> list[str]:
+    """Name what is left out and could be mended, but for what other findings name."""
+    told = {UNREADABLE, MISSING, MISNAMED}
+    return [
+        line
+        for item in check.files.files.to_mend
+        if item.reason not in told
+        for line in (f"{_plain(str(item))}", f"  -> {REASONS[item.reason]}")
+    ]
+
+
+def _table(what: str, seen: Seen) -> list[str]:
+    """Return what became of all files or folders: a table that adds up."""
+    left = seen.seen - seen.taken
+    return [
+        f"{what}: {seen.seen:,} seen = {seen.taken:,} taken + {left:,} left out",
+        *(
+            f"{item.number:9,} {_plain(f'{item.reason}, such as {item.examples[0]}')}"
+            for item in seen.left_out
+        ),
+    ]
+
+
+def _plain(text: str) -> str:
+    """Return text that can be printed anywhere, whatever bytes names have."""
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
+
+
 def _masks(check: DatasetCheck) -> list[str]:
     """Say how many images have a mask, and name those that have none."""
     masks = check.masks
@@ -172,7 +222,12 @@ def _masks(check: DatasetCheck) -> list[str]:
         *_finding(
             "unreadable masks",
             [f"{shown(path)}: {reason}" for path, reason in masks.unreadable],
-            f"Delete them, then: genreid mask {root} --out MASKS",
+            f"{SOFT_REMEDY}; damaged ones: delete them, then genreid mask {root} --out MASKS",
+        ),
+        *_finding(
+            "masks that are not of their image's shape",
+            [shown(path) for path in masks.misshapen],
+            f"They are of other images, or were cut differently: genreid mask {root} --out NEW_MASKS",
         ),
         *_finding(
             "masks that two images share",
@@ -192,5 +247,6 @@ def _masks_as_json(masks: MaskCheck) -> dict[str, Any]:
         "shared": [shown(path) for path in masks.shared],
         "empty": masks.empty,
         "full": masks.full,
+        "misshapen": [shown(path) for path in masks.misshapen],
         "mean_share": masks.mean_share,
     }

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 VERSION = 1
 """Raised when the written files change."""
 SHOTS_OF_A_VIEW = 5
+LARGEST_CELL = 150_000_000
+"""Bytes of one image, or of a table of references; a file of a few kilobytes can declare any size."""
 WRITTEN_TOGETHER = 256
 
 Person = tuple[int, int]
@@ -127,6 +129,9 @@ def _own(file: "h5py.File", key: object) -> "h5py.Dataset":
     found = file[key]
     if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual:
         msg = "its numbers are to be taken out of other files, which CUHK03's release does not do"
+        raise ValueError(msg)
+    if found.nbytes > LARGEST_CELL:
+        msg = f"a cell of {found.nbytes:,} bytes, expected at most {LARGEST_CELL:,}"
         raise ValueError(msg)
     return found
 

@@ -55,6 +55,11 @@ def read(root: Path, options: ReaderOptions) -> ReidDataset:
     present = [name for name in _BOXES if (root / name).is_dir()]
     if not present:
         return read_box_folders(root, NAME, parse_name)
+    if options.boxes != ReaderOptions().boxes and options.boxes not in present:
+        message = (
+            f"{root} holds no {options.boxes} boxes, but {present[0]}: give --format {NAME}:{present[0]}"
+        )
+        raise ValueError(message)
     chosen = options.boxes if options.boxes in present else present[0]
     dataset = read_box_folders(root / chosen, NAME, parse_name)
     return replace(dataset, notes=(*dataset.notes, f"read {root / chosen}"))

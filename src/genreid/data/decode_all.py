@@ -37,14 +37,14 @@ def decode_all(
     Raises:
         ValueError: If a process was killed.
     """
-    decoded = Decoded({}, {})
+    decoded = Decoded({}, {}, {}, {})
     what = "decoding masks" if decoding.kind == "mask" else "decoding images"
     with progress_of(what, len(paths), shown=shown) as advance:
         for done, part in _runs(paths, decoding, min(workers or usable_cores(), _MOST_WORKERS)):
-            decoded.reasons.update(part.reasons)
-            decoded.shares.update(part.shares)
+            decoded.update(part)
             advance(done)
-    return Decoded(dict(sorted(decoded.reasons.items())), decoded.shares)
+    reasons, shares, sizes, flat = decoded
+    return Decoded(dict(sorted(reasons.items())), shares, sizes, dict(sorted(flat.items())))
 
 
 def usable_cores() -> int:

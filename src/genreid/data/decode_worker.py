@@ -77,8 +77,8 @@ class DecodeWorker:
                 "`genreid data check DIR --workers 1` finds a file that does it"
             )
             raise ValueError(message) from error
-        reasons, shares = ({int(row): value for row, value in part.items()} for part in answer)
-        return Decoded(reasons, shares)
+        reasons, shares, sizes, flat = ({int(row): value for row, value in part.items()} for part in answer)
+        return Decoded(reasons, shares, {row: (size[0], size[1]) for row, size in sizes.items()}, flat)
 
 
 def main(words: Sequence[str]) -> None:

@@ -8,11 +8,12 @@ says them.
 """
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from genreid.data.folder_table import find_tables, read_table
+from genreid.data.folder_table import expect_no_table, find_tables, read_table
 from genreid.data.listing import walk_images
 from genreid.data.numbering import SPLIT_NAMES, Entry, Tree, numbered_dataset
 from genreid.data.reader_options import ReaderOptions
@@ -27,6 +28,12 @@ _BY_NAME = re.compile(r"(?:^|/)(?P<identity>-1|\d+)_c(?P<camera>\d+)(?:s\d+)?[_.
 _BY_FOLDER = re.compile(r"^(?P<identity>[^/]+)/")
 _BY_CAMERA = re.compile(r"^(?P<camera>cam(?:era)?[ _-]?\d+)/", re.IGNORECASE)
 _NOTHING = re.compile("^")
+_TRAIN_WORDS = frozenset({"train", "training", "trainval"})
+_SPLIT_WORDS = _TRAIN_WORDS | {
+    *("test", "testing", "query", "queries", "gallery", "probe", "probes", "eval", "evaluation"),
+    *("val", "valid", "validation"),
+}
+"""Words that stand in the names of folders of splits, whoever made them."""
 
 
 class _Found(NamedTuple):
@@ -63,6 +70,9 @@ def read(root: Path, options: ReaderOptions) -> ReidDataset:
     if root.is_file() and options.pattern is not None:
         message = f"{root} is a table: its columns say who and where, so it takes no --pattern"
         raise ValueError(message)
+    if root.is_file() and not find_tables(root):
+        message = f"{root} is no folder and no table (.csv): the format {NAME} expects {EXPECTED}"
+        raise ValueError(message)
     tables = find_tables(root)
     if len(tables) > 1 and options.pattern is None:
         names = ", ".join(table.name for table in tables)
@@ -74,10 +84,14 @@ def read(root: Path, options: ReaderOptions) -> ReidDataset:
     if not found:
         message = f"no images in {root}: the format {NAME} expects {EXPECTED}"
         raise ValueError(message)
-    pattern, note = _chosen_pattern(options.pattern, [image.relative for image in found])
+    relatives = [image.relative for image in found]
+    _expect_no_other_splits(root, relatives)
+    if options.pattern is None and not _split_folders(root):
+        expect_no_table(root)
+    pattern, note = _chosen_pattern(options.pattern, relatives)
     entries, unmatched = [], []
     for image in found:
-        match = None if image.path.name.startswith(".") else pattern.search(image.relative)
+        match = pattern.search(image.relative)
         if match is None:
             unmatched.append(image.path)
         else:
@@ -91,9 +105,7 @@ def read(root: Path, options: ReaderOptions) -> ReidDataset:
             f"which is searched in paths such as {found[0].relative!r}"
         )
         raise ValueError(message)
-    return numbered_dataset(
-        NAME, Tree(root, entries, unmatched, [note, *_stray_note(root), *_table_note(root)])
-    )
+    return numbered_dataset(NAME, Tree(root, entries, unmatched, [note, *_table_note(root)]))
 
 
 def _images_of(root: Path) -> Iterator[_Found]:
@@ -111,14 +123,27 @@ def _split_folders(root: Path) -> list[tuple[Path, str]]:
     return [(folder, SPLIT_NAMES[folder.name.lower()]) for folder in folders]
 
 
-def _stray_note(root: Path) -> list[str]:
-    """Name folders beside the splits' that hold images nobody reads."""
-    splits = {folder for folder, _ in _split_folders(root)}
-    if not splits:
-        return []
-    others = [path for path in sorted(root.iterdir()) if path.is_dir() and path not in splits]
-    stray = [path.name for path in others if next(walk_images(path), None) is not None]
-    return [f"not read, for they are no split (train, query, gallery): {', '.join(stray)}"] if stray else []
+def _expect_no_other_splits(root: Path, relatives: Sequence[str]) -> None:
+    """Refuse folders that seem to be splits under names that are not read: test people would be trained on.
+
+    They are taken for splits where at least half of the folders beside each other are called like one.
+    """
+    beside: dict[str, set[str]] = defaultdict(set)
+    for relative in relatives:
+        parts = relative.split("/")[:-1]
+        for depth, name in enumerate(parts):
+            beside["/".join(parts[:depth])].add(name)
+    for place, names in sorted(beside.items()):
+        named = sorted(name for name in names if _SPLIT_WORDS & set(re.findall("[a-z]+", name.lower())))
+        tested = [name for name in named if not _TRAIN_WORDS & set(re.findall("[a-z]+", name.lower()))]
+        if tested and 2 * len(named) >= len(names):
+            folder = root / place if place else root
+            message = (
+                f"{folder} has the folders {', '.join(named)}, which seem to be splits, but are not called "
+                "train, query and gallery: all would be trained on, test people too. Rename them so; or give "
+                "the one to train on itself"
+            )
+            raise ValueError(message)
 
 
 def _table_note(root: Path) -> list[str]:

@@ -7,8 +7,32 @@ from pathlib import Path
 
 from genreid.data.mask_paths import RECORD_NAME
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
-"""Lower-case endings of names that are taken for images; other files are passed over."""
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"}
+)
+"""Lower-case endings of names that are taken for images; `files_seen` counts and names other files."""
+_LEAVINGS = frozenset(
+    {
+        "__macosx",
+        "thumbs.db",
+        "ehthumbs.db",
+        "desktop.ini",
+        "@eadir",
+        "#recycle",
+        "$recycle.bin",
+        "lost+found",
+    }
+    | {"system volume information", "icon\r"}
+)
+
+
+def is_leaving(name: str) -> bool:
+    """Tell whether a file or folder was left by an operating system, an archive or a tool; or is hidden.
+
+    Args:
+        name: Its own name, without folders.
+    """
+    return name.startswith(".") or name.lower() in _LEAVINGS
 
 
 def is_image_name(name: str) -> bool:
@@ -27,8 +51,8 @@ def list_images(folder: Path) -> list[Path]:
 def walk_images(folder: Path) -> Iterator[Path]:
     """Yield the image files anywhere below `folder`, one folder after the other.
 
-    Links to folders are followed, each folder once, so that a link to a folder above does no harm. Folders
-    whose name begins with a dot are passed over, and so are folders of masks that `genreid mask` has made.
+    Links to folders are followed, each folder once, so that a link to a folder above does no harm. What is
+    hidden or was left by a system (`is_leaving`) is no image, and no folder of masks is a folder of images.
     """
     seen: set[tuple[int, int]] = set()
     for place, folders, names in os.walk(folder, followlinks=True):
@@ -40,8 +64,10 @@ def walk_images(folder: Path) -> Iterator[Path]:
         if RECORD_NAME in names and Path(place) != folder:
             folders.clear()
             continue
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place, name) for name in sorted(names) if is_image_name(name))
+        folders[:] = sorted(name for name in folders if not is_leaving(name))
+        yield from (
+            Path(place, name) for name in sorted(names) if is_image_name(name) and not is_leaving(name)
+        )
 
 
 def first_image_names(folder: Path, count: int) -> list[str]:
@@ -55,6 +81,8 @@ def _images_of(folder: Path) -> Iterator[Path]:
         return
     with os.scandir(folder) as entries:
         for entry in entries:
+            if not is_image_name(entry.name) or is_leaving(entry.name):
+                continue
             # in this order: of links that lead to each other `is_file` raises
-            if is_image_name(entry.name) and (entry.is_symlink() or entry.is_file()):
+            if entry.is_symlink() or entry.is_file():
                 yield folder / entry.name

@@ -1,15 +1,23 @@
 """One door to every data set: `load_dataset`."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from genreid.data import cuhk03, cuhk03_np, dukemtmc, folder, market1501, msmt17
+from genreid.data.doubts import doubts, expect_one_identity
+from genreid.data.files_seen import ARCHIVES, REASONS, count_files, walk_all
+from genreid.data.listing import is_leaving
+from genreid.data.numbering import numbers_that_fit
 from genreid.data.reader_options import ReaderOptions, choose_format, describe_variants
 from genreid.data.sample import ReidDataset, count_cameras, count_pids
 
 logger = logging.getLogger(__name__)
+
+_LOOKED_AT = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,9 @@ def load_dataset(
             f"no data set at {place}: there is no such folder or file. Give the folder that holds the images."
         )
         raise ValueError(message)
+    if place.is_file() and place.suffix.lower() in ARCHIVES:
+        message = f"{place} is an archive: unpack it, and give the folder that it makes"
+        raise ValueError(message)
     name, chosen = choose_format(format, options or ReaderOptions())
     # Only the format `folder` reads a pattern, so whoever gives one means it.
     name = name or (folder.NAME if chosen.pattern is not None else recognise(place))
@@ -68,7 +79,12 @@ def load_dataset(
             f"with variants: {describe_variants()}"
         )
         raise ValueError(message)
-    return READERS[name].read(place, chosen)
+    dataset = READERS[name].read(place, chosen)
+    expect_one_identity(dataset)
+    dataset = numbers_that_fit(dataset)
+    elsewhere = not (dataset.root.is_relative_to(place) or place.is_relative_to(dataset.root))
+    place = dataset.root if elsewhere else place  # images of CUHK03's .mat file lie in the cache
+    return replace(dataset, place=place, warnings=(*dataset.warnings, *doubts(dataset)))
 
 
 def open_dataset(root: Path, format: str | None = None, pattern: str | None = None) -> ReidDataset:  # noqa: A002
@@ -92,12 +108,12 @@ def open_dataset(root: Path, format: str | None = None, pattern: str | None = No
     logger.info("%s (%s): %s", root, dataset.format, counts)
     for note in dataset.notes:
         logger.info("%s: %s", root, note)
-    if dataset.unmatched_names:
-        logger.warning(
-            "%s: %d images are left out, since their names do not fit, such as %s; `genreid data check` "
-            "names all",
-            *(root, len(dataset.unmatched_names), dataset.unmatched_names[0].name),
-        )
+    for warning in dataset.warnings:
+        logger.warning("%s: %s", root, warning)
+    found = count_files(dataset).files
+    logger.info("%s: %s", root, found)
+    for left in found.to_mend:
+        logger.warning("%s: %s. %s", root, left, REASONS[left.reason])
     return dataset
 
 
@@ -128,10 +144,17 @@ def _is_released(root: Path) -> bool:
 def _unknown_tree(root: Path, inside: list[Path]) -> str:
     """Describe a tree that no reader knows, and what to do."""
     entries = (
-        sorted(path.name + ("/" if path.is_dir() else "") for path in root.iterdir()) if root.is_dir() else []
+        sorted(
+            path.name + ("/" if path.is_dir() else "") for path in root.iterdir() if not is_leaving(path.name)
+        )
+        if root.is_dir()
+        else []
     )
     found = ", ".join(entries[:8]) + (f", ... ({len(entries)} entries)" if len(entries) > 8 else "")
     expected = "\n".join(f"  {name}: {reader.expected}" for name, reader in READERS.items())
+    endings = Counter(path.suffix.lower() or "no ending" for path in _some_files(root))
+    if endings:
+        found += f"; files of it end in {', '.join(f'{name} ({n})' for name, n in endings.most_common(5))}"
     hint = (
         f"Did you mean {' or '.join(str(path) for path in inside[:3])}?"
         if inside
@@ -147,3 +170,11 @@ def _unknown_tree(root: Path, inside: list[Path]) -> str:
 def _folders(root: Path) -> list[Path]:
     """Return the folders directly in a folder."""
     return sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+
+
+def _some_files(root: Path) -> list[Path]:
+    """Return the first few thousand files below a folder."""
+    if not root.is_dir():
+        return []
+    files = (Path(folder, name) for folder, names in walk_all(root) for name in names if not is_leaving(name))
+    return list(islice(files, _LOOKED_AT))

@@ -4,6 +4,11 @@ from pathlib import Path
 
 RECORD_NAME = "masks.json"
 """File in a folder of masks that says whose they are."""
+SOFT_REMEDY = (
+    "To turn label maps or soft masks into masks, and keep them, type: genreid mask DIR --out NEW_MASKS "
+    "--parser labels --labels THEIR_FOLDER (soft masks of 0 to 255: --labels-above 127, too)"
+)
+"""What to do with masks of more than two values."""
 
 
 def mask_path(masks_root: Path, dataset_root: Path, image_path: Path) -> Path:

@@ -8,9 +8,11 @@ torchreid's default on train alone.
 """
 
 import re
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from genreid.data.plain_file import read_plain
 from genreid.data.reader_options import ReaderOptions
 from genreid.data.sample import ReidDataset, Sample
 
@@ -67,7 +69,10 @@ def read(root: Path, options: ReaderOptions) -> ReidDataset:
         )
         + f"; test people are numbered from {first_test_pid}"
     )
-    return ReidDataset(NAME, root, tuple(used), query.samples, gallery.samples, unmatched, notes=(note,))
+    lists = tuple(root / f"list_{name}.txt" for name in _LISTS)
+    aside = () if with_val else tuple(sample.path for sample in val.samples)
+    dataset = ReidDataset(NAME, root, tuple(used), query.samples, gallery.samples, unmatched, notes=(note,))
+    return replace(dataset, lists=lists, set_aside=aside)
 
 
 def _version(root: Path) -> str | None:
@@ -87,13 +92,13 @@ def _read_list(root: Path, name: str, folder: Path, first_pid: int) -> _List:
         message = f"no {path}: MSMT17 needs {EXPECTED}"
         raise ValueError(message)
     samples, unmatched = [], []
-    for line in path.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+    for line in read_plain(path).decode("utf-8-sig", "surrogateescape").splitlines():
         match = _LINE.match(line)
         if match is None:
             if line.strip():
                 unmatched.append(folder / line.strip())
             continue
-        relative = PurePosixPath(match["path"].strip())
+        relative = PurePosixPath(match["path"].strip().replace("\\", "/"))
         camera = _CAMERA.match(relative.name)
         if camera is None or relative.is_absolute() or ".." in relative.parts:
             unmatched.append(folder / relative.name)

@@ -49,6 +49,10 @@ class ReidDataset:
         identity_names: For data sets whose identities are text: the text of each pid.
         notes: What the reader decided and a person should know (such as `train = train + val`).
         camera_names: For data sets whose cameras are text: the text of each camid.
+        warnings: What a person should look at: it may make figures wrong.
+        place: What was given and read, where `root` is a folder inside of it, or a table.
+        lists: Tables and lists that were read.
+        set_aside: Images that the reader knows and was not asked for.
     """
 
     format: str
@@ -60,6 +64,10 @@ class ReidDataset:
     identity_names: Mapping[int, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     camera_names: Mapping[int, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    place: Path | None = field(default=None, compare=False)
+    lists: tuple[Path, ...] = ()
+    set_aside: tuple[Path, ...] = ()
 
     @property
     def numbering(self) -> str:

@@ -20,6 +20,7 @@ float64, decide instead: the result depends neither on the tiles nor on the libr
 identical vectors tie, also when a collapsed network maps every image to one point.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,10 +29,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from genreid.data.protocol import Reason, describe_reasons
+from genreid.data.sample import DISTRACTOR_PID
 from genreid.evaluation.matches import Labels, Matches, Pairs
 from genreid.evaluation.metrics import QueryScores, cumulative_match, score_queries
 from genreid.features.feature_set import FeatureSet
 from genreid.neighbours.threads import in_threads, read_only
+
+logger = logging.getLogger(__name__)
 
 CMC_RANKS = 50
 """K, the length of the CMC; less for a smaller gallery."""
@@ -162,6 +166,13 @@ def rank_from_distances(
         )
         raise ValueError(msg)
 
+    zeros = int((labels.query_pid == DISTRACTOR_PID).sum())
+    if zeros:
+        logger.warning(
+            "%d of %d queries have the pid 0, which stands for a distractor, so they are left out; if your "
+            "people are numbered from 0, add 1 to query_pids and gallery_pids (and leave -1 for junk)",
+            *(zeros, len(labels.query_pid)),
+        )
     return rank_by_chunks(lambda chunk: matrix[chunk], labels, max(1, DISTANCES_AT_ONCE // expected[1]))
 
 

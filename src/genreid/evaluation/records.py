@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
+from genreid.data.plain_file import read_json_object
 from genreid.data.whole_file import write_whole
 from genreid.evaluation.provenance import made_by
 from genreid.evaluation.ranked_lists import RankedList, ranked_lists
@@ -163,14 +164,7 @@ def read_record(path: Path) -> EvaluationRecord:
     Raises:
         ValueError: If it is no evaluation's record; the key is named.
     """
-    if not path.is_file() or path.stat().st_size > LARGEST_FILE:
-        msg = f"{path}: expected a plain file of at most {LARGEST_FILE:,} bytes"
-        raise ValueError(msg)
-    content = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(content, dict):
-        msg = f"{path}: expected an object, got {type(content).__name__}"
-        raise ValueError(msg)
-    return config_from_dict(EvaluationRecord, content, source=str(path))
+    return config_from_dict(EvaluationRecord, read_json_object(path, LARGEST_FILE), source=str(path))
 
 
 def evaluation_name(data: EvaluatedImages, features: Mapping[str, str]) -> str:

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from genreid.data.box_folders import GALLERY, QUERY, TRAIN
 from genreid.data.decode_all import usable_cores
+from genreid.data.plain_file import read_json_object
 from genreid.data.progress import progress_of
 from genreid.data.sample import Sample
 from genreid.data.whole_file import write_whole
@@ -300,10 +301,9 @@ def _claim(order: DatasetOrder, settings: Mapping[str, Any], root: Path) -> None
 def _read_note(note: Path) -> dict[str, Any]:
     """Return manifest.json of a data set that was begun."""
     try:
-        record = json.loads(note.read_text(encoding="utf-8"))
+        record = read_json_object(note)
         record["count"] = int(record["count"])
     except (ValueError, KeyError, TypeError) as error:
         msg = f"{note} is damaged ({error}); choose another folder"
         raise ValueError(msg) from error
-    assert isinstance(record, dict)
     return record

@@ -1,7 +1,8 @@
 """Person masks from human-parsing label maps that another tool wrote, such as LIP-JPPNet's.
 
 A label map is a PNG that holds a class for every pixel. In LIP (Liang et al., "Look into Person", 2018; spec
-E8) 0 is the background and 1 to 19 are parts of the body and clothes: everything above 0 is the person.
+E8) 0 is the background and 1 to 19 are parts of the body and clothes: everything above 0 is the person. 255
+beside other labels is "void", as in PASCAL VOC: edges that nobody labelled, and no person.
 """
 
 import os
@@ -14,25 +15,29 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from genreid.data.decode import DECODE_ERRORS, open_image
+from genreid.data.decode import DECODE_ERRORS, one_channel, open_image
 from genreid.masks.parser import Crop, PersonMask
 
 NAME = "labels"
 _INDEXED_MODES = frozenset({"1", "L", "P", "I", "I;16"})
+VOID = 255
+"""Label of pixels that nobody labelled."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelMapParser:
-    """A `PersonParser` that reads label maps: 0 = background, every other label = person.
+    """A `PersonParser` that reads label maps: 0 = background, every other label but void = person.
 
     The map of an image is the PNG of the same relative path below `folder`, else the only PNG with the same
     stem anywhere below it. A map of another size is resized to the image's by nearest neighbour.
 
     Attributes:
         folder: The folder of label maps.
+        above: Values above this one are the person; 127 reads soft masks of 0 to 255.
     """
 
     folder: Path
+    above: int = 0
 
     def __post_init__(self) -> None:
         if not self.folder.is_dir():
@@ -41,10 +46,14 @@ class LabelMapParser:
                 "PNG label maps to: --parser labels --labels DIR"
             )
             raise ValueError(message)
+        if not 0 <= self.above <= VOID - 1:
+            message = f"--labels-above must be from 0 to {VOID - 1}, got {self.above}"
+            raise ValueError(message)
 
     def describe(self) -> Mapping[str, str]:
         """Return the parser's name and the folder's."""
-        return {"parser": NAME, "labels": self.folder.name}
+        above = {"above": str(self.above)} if self.above else {}
+        return {"parser": NAME, "labels": self.folder.name, **above}
 
     def parse(self, crops: Sequence[Crop]) -> list[PersonMask]:
         """Return the mask of every crop; the number of people is not known.
@@ -55,7 +64,18 @@ class LabelMapParser:
         Raises:
             ValueError: If the label map of one is missing, ambiguous, damaged or a picture.
         """
-        return [PersonMask(_person(self._find(crop.name), crop.pixels.shape[:2])) for crop in crops]
+        return [PersonMask(self._person(crop)) for crop in crops]
+
+    def _person(self, crop: Crop) -> NDArray[np.float32]:
+        """Return where the label map of an image shows a person, at the image's size, 0 or 1."""
+        labels = read_label_map(self._find(crop.name))
+        person = labels > self.above
+        if self.above == 0 and not np.isin(labels, (0, VOID)).all():  # a mask of 0 and 255 has no void
+            person &= labels != VOID
+        height, width = crop.pixels.shape[:2]
+        if person.shape != (height, width):
+            person = np.asarray(Image.fromarray(person).resize((width, height), Image.Resampling.NEAREST))
+        return np.asarray(person, np.float32)
 
     def _find(self, name: Path) -> Path:
         """Return the label map of an image."""
@@ -74,8 +94,8 @@ class LabelMapParser:
         raise ValueError(message)
 
 
-def read_label_map(path: Path) -> NDArray[np.int64]:
-    """Return the labels in a PNG as int64 [H,W]: the indices of a palette image, the values of a grey one.
+def read_label_map(path: Path) -> NDArray[np.integer]:
+    """Return the labels in a PNG, [H,W]: a palette image's indices, the values of grey or of equal channels.
 
     Args:
         path: The label map.
@@ -85,27 +105,18 @@ def read_label_map(path: Path) -> NDArray[np.int64]:
     """
     try:
         with open_image(path) as image:
-            mode, labels = image.mode, np.asarray(image)
+            mode, labels = image.mode, one_channel(image)
     except DECODE_ERRORS as error:
         message = f"the label map {path} cannot be read: {error}"
         raise ValueError(message) from error
-    if mode not in _INDEXED_MODES:
+    if mode not in _INDEXED_MODES and labels.ndim != 2:
         message = (
             f"the label map {path} is an image of mode {mode}, expected grey or palette: a label for every "
             "pixel. It seems to be a coloured picture of the labels (LIP-JPPNet writes NAME_vis.png beside "
             "NAME.png): give the folder of the label maps themselves."
         )
         raise ValueError(message)
-    return labels.astype(np.int64)
-
-
-def _person(path: Path, size: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return where a label map shows a person, at the image's size, 0 or 1."""
-    person = read_label_map(path) > 0
-    if person.shape != size:
-        height, width = size
-        person = np.asarray(Image.fromarray(person).resize((width, height), Image.Resampling.NEAREST))
-    return person.astype(np.float32)
+    return labels
 
 
 @lru_cache(maxsize=1)

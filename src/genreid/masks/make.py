@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from genreid.data.decode_all import usable_cores
 from genreid.data.mask_paths import RECORD_NAME, mask_path
+from genreid.data.plain_file import read_json_object
 from genreid.data.progress import progress_of
 from genreid.data.sample import Sample
 from genreid.data.whole_file import write_whole
@@ -153,9 +154,8 @@ def _claim(out: Path, dataset_root: Path, parser: Mapping[str, str]) -> None:
 def _read_record(path: Path) -> dict[str, object] | None:
     """Return what the record beside the masks says; None without one, nothing if it is another's file."""
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        return read_json_object(path)
     except FileNotFoundError:
         return None
     except ValueError:
         return {}
-    return held if isinstance(held, dict) else {}

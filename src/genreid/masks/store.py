@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from genreid.data.decode import DECODE_ERRORS, UnreadableImageError, mask_bits, open_image
-from genreid.data.mask_paths import mask_path
+from genreid.data.mask_paths import SOFT_REMEDY, mask_path
 from genreid.data.whole_file import write_whole
 
 __all__ = ["NotAMaskError", "mask_path", "read_mask", "write_mask"]
@@ -24,8 +24,8 @@ class NotAMaskError(ValueError):
 def read_mask(path: Path) -> NDArray[np.uint8]:
     """Return the mask in a PNG file as uint8 [H,W]: 1 = person, 0 = background.
 
-    One-bit files are what `write_mask` writes; grey files of nothing but two values, 0 and 1 or 0 and 255,
-    are taken as well.
+    One-bit files are what `write_mask` writes; files of nothing but two values, 0 and 1 or 0 and 255, in one
+    channel or in equal ones, are taken as well.
 
     Args:
         path: The mask's file.
@@ -49,10 +49,7 @@ def read_mask(path: Path) -> NDArray[np.uint8]:
         try:
             return mask_bits(image)
         except UnreadableImageError as error:
-            message = (
-                f"{path} is {error}. To turn label maps into masks type: "
-                "genreid mask DIR --out MASKS --parser labels --labels MAPS"
-            )
+            message = f"{path} is {error}. {SOFT_REMEDY}"
             raise NotAMaskError(message) from error
 
 

@@ -5,6 +5,7 @@ the identity discriminator; stage III fine-tunes it; E20 compares its pooled fea
 that gives a feature map or a token for each patch (`models/tokens.py`).
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, cast
@@ -53,6 +54,13 @@ class BackboneConfig:
     source: SourceName = "timm"
 
     def __post_init__(self) -> None:
+        if re.fullmatch(r"[\w-]+(\.[\w-]+)?", self.name) is None:
+            msg = (
+                f"got backbone.name {self.name!r}, expected a timm name such as resnet50.tv_in1k: neither a "
+                "place of the hub (hf-hub:) nor a folder (local-dir:) is read; for weights of your own type "
+                "--backbone.weights FILE"
+            )
+            raise ValueError(msg)
         if self.last_stride not in {1, 2}:
             msg = f"got last_stride {self.last_stride}, expected 1 or 2; type --backbone.last_stride 2"
             raise ValueError(msg)

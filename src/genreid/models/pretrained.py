@@ -9,10 +9,13 @@ import importlib.metadata
 import logging
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import cast
 
 import torch
@@ -28,6 +31,11 @@ _HEAD_NAMES = ("classifier.", "fc.", "head.", "_fc.")
 _BUFFERS = (".relative_position_index", ".attn_mask", ".relative_coords_table")
 """Numbers that follow from the size of windows, which old files hold."""
 _WRAPPER_PREFIXES = ("module.", "model.", "backbone.", "encoder.", "base.", "encoder_q.")
+_READ_ERRORS = (Exception,)
+"""Damaged files make torch and zip raise anything, from `BadZipFile` to `AttributeError`."""
+_HUB_SECONDS = 4.0
+_MOST_INFLATED = 2.0
+"""torch.save does not compress: a file that unpacks to more than so many times its size is no weight file."""
 _STATE_KEYS = ("state_dict", "model", "network")
 
 
@@ -211,14 +219,46 @@ def read_state_dict(path: Path, inside: str = "") -> StateDict:
         )
         raise ValueError(msg)
     try:
+        _expect_weights(path)
         content: object = (
             load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
         )
-    except (SafetensorError, UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = _first_line(error)
-        msg = f"{path}: cannot be read safely ({reason}); expected .safetensors or a state dict"
+    except _READ_ERRORS as error:
+        # torch's own words advise to switch its safety off, so they are not passed on
+        reason = (
+            _first_line(error)
+            if isinstance(error, SafetensorError | ValueError)
+            else "it holds a whole model (pickled or TorchScript), other Python objects, or is damaged"
+        )
+        msg = (
+            f"{path}: cannot be read safely: {reason}; expected .safetensors or a state dict. Whoever made "
+            "it and trusts it can type in Python: safetensors.torch.save_file(model.state_dict(), "
+            "'weights.safetensors')"
+        )
         raise ValueError(msg) from error
     return _only_tensors(content, path, inside)
+
+
+def _expect_weights(path: Path) -> None:
+    """Refuse, before memory is taken, a file that is no weight file or unpacks to far more than its size."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(64).lstrip()
+    what = ""
+    if head.startswith(b"version https://git-lfs"):
+        what = "a pointer of Git LFS; type `git lfs pull` where it came from"
+    elif head.startswith(b"<"):
+        what = "a web page; download the file itself"
+    elif size == 0:
+        what = "empty; download it again"
+    elif zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as held:
+            unpacked = sum(part.file_size for part in held.infolist())
+        if unpacked > _MOST_INFLATED * size + 1_000_000:
+            what = f"{size:,} bytes that unpack to {unpacked:,}, which torch.save does not do"
+    if what:
+        msg = f"it is {what}"
+        raise ValueError(msg)
 
 
 def fit_state_dict(backbone: nn.Module, state: Mapping[str, Tensor], origin: str) -> list[str]:
@@ -332,7 +372,8 @@ def _hub_state_dict(name: str) -> StateDict:
     import timm  # noqa: PLC0415 - seconds that only a network needs
 
     try:
-        network = timm.create_model(name, pretrained=True, num_classes=0)
+        with _cache_alone_if_offline():
+            network = timm.create_model(name, pretrained=True, num_classes=0)
     except (OSError, RuntimeError, ValueError) as error:
         msg = (
             f"could not get the weights of {name!r} from timm's hub ({_first_line(error)}); without a network"
@@ -340,6 +381,28 @@ def _hub_state_dict(name: str) -> StateDict:
         )
         raise ValueError(msg) from error
     return cast(StateDict, network.state_dict())
+
+
+@contextmanager
+def _cache_alone_if_offline() -> Iterator[None]:
+    """Ask once, for some seconds, whether the hub can be reached; if not, its library takes its cache alone.
+
+    Left to itself, it tries again and again for a minute.
+    """
+    from huggingface_hub import constants  # noqa: PLC0415 - seconds that only the hub needs
+
+    before = constants.HF_HUB_OFFLINE
+    try:
+        request = urllib.request.Request(constants.ENDPOINT, method="HEAD")  # noqa: S310 - the library's own
+        urllib.request.urlopen(request, timeout=_HUB_SECONDS).close()  # noqa: S310
+    except urllib.error.HTTPError:  # it answers
+        pass
+    except OSError:
+        constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def _only_tensors(content: object, path: Path, inside: str) -> StateDict:

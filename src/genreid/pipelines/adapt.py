@@ -27,6 +27,7 @@ from genreid.runs.earlier_run import take_over_if_it_fits, take_over_stage
 from genreid.runs.loop import Outcome, run_stage
 from genreid.runs.run import Run
 from genreid.runs.run_folder import read_config, read_job
+from genreid.runs.run_images import note_images
 from genreid.runs.run_options import RunOptions
 from genreid.runs.trained_renderer import AVERAGE, RENDERERS, RendererName
 from genreid.runs.work import Work, work_on
@@ -209,8 +210,9 @@ def _run(job: AdaptJob, inputs: _Inputs, following: Following | None, bench: Wor
     if masks is None:
         return False
     domains = _domains_of(job, inputs, masks, bench.config)
-    domains.source.to_device(bench.compute.device)
-    domains.target.to_device(bench.compute.device)
+    for domain in (domains.source, domains.target):
+        note_images(work.session, domain)
+        domain.to_device(bench.compute.device)
     own = _own_images(inputs, domains)
     if following is not None and following.expect is not None:  # hours before it begins
         following.expect(own, getattr(bench.config, job.then))

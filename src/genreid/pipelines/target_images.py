@@ -24,6 +24,7 @@ from genreid.runs.checkpoint import load_newest
 from genreid.runs.earlier_run import start_backbone_from
 from genreid.runs.loop import Stage, run_stage
 from genreid.runs.run import Run
+from genreid.runs.run_images import note_images
 from genreid.runs.run_options import RunOptions
 from genreid.runs.work import Job, Work, work_on
 
@@ -136,6 +137,7 @@ def open_target(job: TargetJob, options: RunOptions, config: TargetConfig) -> It
     compute = choose_compute(options.device, options.precision)
     own = _open_own_images(job, options.holdout, config.image)
     with work_on(job, options, config, compute) as work:
+        note_images(work.session, own.images)
         own.images.to_device(compute.device)
         if job.init is None:
             yield TargetWork(own, config.backbone, None, compute, work)

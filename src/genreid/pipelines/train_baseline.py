@@ -14,6 +14,7 @@ from genreid.runs.checkpoint import load_newest
 from genreid.runs.earlier_run import start_backbone_from
 from genreid.runs.loop import Outcome, run_stage
 from genreid.runs.run import Run
+from genreid.runs.run_images import note_images
 from genreid.runs.run_options import RunOptions
 from genreid.runs.work import work_on
 from genreid.training.baseline_config import BaselineConfig
@@ -63,6 +64,7 @@ def train_baseline(job: BaselineJob, options: RunOptions, config: BaselineConfig
     with work_on(job, options, config, compute) as work:
         pids = [sample.pid for sample in samples]
         images = open_image_set(samples, pids, config.image.size, dataset.root, kind=config.image.kind)
+        note_images(work.session, images)
         images.to_device(compute.device)
         stage = identity_stage(config, images, options.seed, compute)
         if job.init is not None and load_newest(Run(job.out).stage(stage.name)) is None:

@@ -15,6 +15,7 @@ from genreid.runs.checkpoint import load_newest
 from genreid.runs.earlier_run import start_backbone_from, take_over_stage
 from genreid.runs.loop import Outcome, run_stage
 from genreid.runs.run import Run
+from genreid.runs.run_images import note_images
 from genreid.runs.run_options import RunOptions
 from genreid.runs.work import Work, work_on
 from genreid.training.dgnet_config import DgnetConfig
@@ -65,6 +66,7 @@ def train_dgnet(job: DgnetJob, options: RunOptions, config: DgnetConfig) -> Outc
     with work_on(job, options, config, compute) as work:
         pids = [sample.pid for sample in samples]
         images = open_image_set(samples, pids, config.image.size, dataset.root, kind=config.image.kind)
+        note_images(work.session, images)
         images.to_device(compute.device)
         finished = _run(job, DgnetBench(config, images, None, options.seed, compute), work)
         if finished and config.training.generation:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from genreid.data.plain_file import read_plain
+
 _LARGEST = 1e30
 _NO_TERMS = {"stage", "step", "seconds"}
 
@@ -55,7 +57,9 @@ def read_loss_log(path: Path) -> LossLog:
         path: The file; where there is none, the log is empty and says so.
     """
     try:
-        text = path.read_bytes().decode("utf-8", "replace")
+        text = read_plain(path).decode("utf-8", "replace")
+    except ValueError as error:
+        return LossLog({}, 0.0, (f"No loss terms: {str(error).removeprefix(f'{path}: ')}.",))
     except OSError as error:
         why = "there is no metrics.jsonl" if isinstance(error, FileNotFoundError) else str(error.strerror)
         return LossLog({}, 0.0, (f"No loss terms: {why}.",))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from genreid.data.plain_file import read_json_object, read_plain
 from genreid.evaluation.records import FOLDER, EvaluationRecord, read_records
 from genreid.methods import METHODS
 from genreid.report.loss_log import LossLog, read_loss_log
@@ -19,6 +20,7 @@ from genreid.runs.run import CHECKPOINTS, CONFIG, IMAGES, JOB, METRICS, Run
 PARTS = (JOB, CONFIG, METRICS, CHECKPOINTS, IMAGES, FOLDER)
 """What a run folder may hold; one of these makes a folder a run."""
 _LARGEST_TEXT = 1_000_000
+_MOST_STAGES = 50
 _FOLDER_KEYS = ("source", "target", "data")
 _TITLES = {method.command: method.title for method in METHODS.values()}
 _NO_OPTIONS = {"version", "torch", "commit", "command", "recipe", "config_end"}
@@ -159,10 +161,10 @@ def _read_run(path: Path, label: str) -> RunFolder:
 def _read_text(path: Path, problems: list[str]) -> str:
     """Return a text file, or nothing and a problem."""
     try:
-        if path.stat().st_size > _LARGEST_TEXT:
-            problems.append(f"{path.name} is too large to be shown.")
-            return ""
-        return path.read_bytes().decode("utf-8", "replace")
+        return read_plain(path, _LARGEST_TEXT).decode("utf-8", "replace")
+    except ValueError:
+        problems.append(f"{path.name} is too large to be shown, or no plain file.")
+        return ""
     except OSError as error:
         problems.append(f"{path.name}: {(error.strerror or 'cannot be read').lower()}.")
         return ""
@@ -170,17 +172,13 @@ def _read_text(path: Path, problems: list[str]) -> str:
 
 def _read_job(path: Path, problems: list[str]) -> dict[str, Any]:
     """Return job.json, or nothing and a problem."""
-    text = _read_text(path, problems)
-    if not text:
+    if not _read_text(path, problems):
         return {}
     try:
-        job = json.loads(text)
-    except (ValueError, RecursionError):
-        job = None
-    if not isinstance(job, dict):
+        return read_json_object(path, _LARGEST_TEXT)
+    except ValueError:
         problems.append(f"{path.name} is damaged.")
         return {}
-    return job
 
 
 def _settings(path: Path, problems: list[str]) -> dict[str, str]:
@@ -196,14 +194,16 @@ def _settings(path: Path, problems: list[str]) -> dict[str, str]:
 def _read_stages(folder: Path, problems: list[str]) -> dict[str, StageProgress]:
     """Return the stages that have a checkpoint; tensors are not looked at."""
     stages = {}
-    for stage in _listed(folder):
+    folders = _listed(folder)
+    if len(folders) > _MOST_STAGES:
+        problems.append(f"checkpoints has {len(folders):,} stages; the first {_MOST_STAGES} are shown.")
+    for stage in folders[:_MOST_STAGES]:
         numbered = [item for item in _listed(stage) if re.fullmatch("[0-9]{8,}", item.name)]
         if not numbered:
             continue
         newest = max(numbered, key=lambda item: int(item.name))
         try:
-            length = json.loads((newest / "state.json").read_text(encoding="utf-8"))["iterations"]
-            iterations = int(length)
+            iterations = int(read_json_object(newest / "state.json")["iterations"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
             unread = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
             what = "cannot be read" if unread else "is damaged"

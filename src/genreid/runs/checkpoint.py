@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from genreid import __version__
+from genreid.data.plain_file import read_json_object
 from genreid.data.whole_file import flush, sha256_of, usual_mode
 from genreid.runs.run import Run
 
@@ -304,8 +305,11 @@ def read_state(path: Path) -> Mapping[str, Any]:
         OSError: If it cannot be read.
     """
     with _reading(path, _STATE):
-        record = json.loads((path / _STATE).read_text(encoding="utf-8"))
-    if not isinstance(record, dict) or record.keys() - {_OWN_HASH} != _KINDS.keys():
+        try:
+            record: dict[str, Any] = read_json_object(path / _STATE)
+        except ValueError as error:
+            raise _damaged(path, str(error).removeprefix(f"{path}/")) from error
+    if record.keys() - {_OWN_HASH} != _KINDS.keys():
         raise _damaged(path, f"{_STATE} does not hold what was written")
     if _OWN_HASH in record and record[_OWN_HASH] != _hash_of(record):
         raise _damaged(path, f"{_STATE} does not have its own SHA-256")
@@ -435,8 +439,6 @@ def _reading(path: Path, name: str) -> Iterator[None]:
         yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise _damaged(path, f"no file {name}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _damaged(path, f"{name}: {error}") from error
     except OSError as error:
         raise _unreadable(path / name, error) from error
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, Union
 
 import yaml
 
+from genreid.data.plain_file import read_text
 from genreid.data.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -25,6 +26,46 @@ if TYPE_CHECKING:
 ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
 
 _UNIONS = {Union, types.UnionType}
+LARGEST_CONFIG = 1_000_000
+"""Bytes of a YAML file."""
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML's safe loader that takes no key twice (the last would win), and no alias (few make gigabytes)."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuse an alias.
+
+        Args:
+            parent: What the node stands in.
+            index: Its place there.
+
+        Raises:
+            yaml.YAMLError: If it is an alias.
+        """
+        if self.check_event(yaml.AliasEvent):
+            event: yaml.AliasEvent = self.peek_event()  # type: ignore[no-untyped-call]
+            msg = f"*{event.anchor} is an alias: write the value itself"
+            raise yaml.YAMLError(msg)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        """Build a mapping.
+
+        Args:
+            node: What was read.
+            deep: As in YAML's own loader.
+
+        Raises:
+            yaml.YAMLError: If a key stands there twice.
+        """
+        found: set[str] = set()
+        for key, _ in node.value:
+            if str(key.value) in found:
+                msg = f"the key {key.value!r} stands there twice, again in line {key.start_mark.line + 1}"
+                raise yaml.YAMLError(msg)
+            found.add(str(key.value))
+        return super().construct_mapping(node, deep)
 
 
 def config_to_dict(config: "DataclassInstance") -> dict[str, Any]:
@@ -95,15 +136,18 @@ def read_yaml_mapping(path: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is not UTF-8 YAML, or holds something else than a mapping.
+        ValueError: The file is no plain file of up to a megabyte, not UTF-8 YAML, holds something else than a
+            mapping, a key twice, or an alias.
     """
     if not path.is_file():
         msg = f"{path}: no such configuration file; give the path of a YAML file, such as RUN/config.yaml"
         raise FileNotFoundError(msg)
+    text = read_text(path, LARGEST_CONFIG)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        msg = f"{path}: this is not a YAML file: {' '.join(str(error).split())}"
+        content = yaml.load(text, _StrictLoader)  # noqa: S506 - the safe loader, and stricter
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
+        msg = f"{path}: this is not a YAML file: {reason[:300]}"
         raise ValueError(msg) from error
     if content is None:
         return {}

@@ -33,6 +33,7 @@ from genreid.runs.checkpoint import (
     save_checkpoint,
 )
 from genreid.runs.config_file import flatten
+from genreid.runs.rebuild import trusting_nothing
 from genreid.runs.run import Run
 from genreid.runs.run_folder import as_it_was
 from genreid.runs.run_log import RunLog
@@ -107,6 +108,7 @@ class Session:
         seed: Seed of the run.
         max_minutes: Stop cleanly at a checkpoint after so long; None = never.
         checkpoint_minutes: Minutes between two checkpoints; 0: one whenever the loss terms are looked at.
+        verify: Whether files are looked at whose pixels the cache has.
         stop_reason: Why the run shall stop; empty = it shall not.
         interrupted: Whether a signal asked for it.
         started: When the process began to work, on the monotonic clock.
@@ -116,6 +118,7 @@ class Session:
     seed: int = 0
     max_minutes: float | None = None
     checkpoint_minutes: float = 5.0
+    verify: bool = False
     stop_reason: str = ""
     interrupted: bool = False
     started: float = field(default_factory=time.monotonic)
@@ -246,10 +249,11 @@ def _restore(stage: Stage[Any], folder: Path) -> int:
     if lines:
         msg = f"{folder} is of other data or settings:\n{lines}\nuse the first ones, or another --out"
         raise ValueError(msg)
-    for name, network in stage.networks.items():
-        network.load_state_dict(checkpoint.network(name))
-    for name, optimizer in stage.optimizers.items():
-        restore_optimizer(optimizer, checkpoint, name)
+    with trusting_nothing(checkpoint):
+        for name, network in stage.networks.items():
+            network.load_state_dict(checkpoint.network(name))
+        for name, optimizer in stage.optimizers.items():
+            restore_optimizer(optimizer, checkpoint, name)
     if not checkpoint.state.finished:
         logger.info("%s: resumed at step %d of %d", stage.name, checkpoint.state.step, stage.iterations)
     return checkpoint.state.step

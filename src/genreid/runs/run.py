@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-JOB, CONFIG, METRICS = "job.json", "config.yaml", "metrics.jsonl"
+JOB, CONFIG, METRICS, PIXELS = "job.json", "config.yaml", "metrics.jsonl", "pixels.json"
 CHECKPOINTS, IMAGES = "checkpoints", "images"
 
 
@@ -38,6 +38,11 @@ class Run:
     def images(self) -> Path:
         """Pictures for the eye."""
         return self.folder / IMAGES
+
+    @property
+    def pixels(self) -> Path:
+        """Sums of the pictures that it began with."""
+        return self.folder / PIXELS
 
     def stage(self, name: str) -> Path:
         """Return where the checkpoints of a stage are.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from genreid import __version__
+from genreid.data.plain_file import read_json_object, read_text
 from genreid.data.whole_file import write_whole
 from genreid.methods import METHODS, STAGES
 from genreid.runs.checkpoint import checkpoint_folders, listed, stage_folders
@@ -189,13 +190,10 @@ def read_job(run: Path) -> dict[str, Any]:
             msg = f"{run} has checkpoints and no job.json; {_ANEW.removeprefix('delete it and ')}"
         raise ValueError(msg)
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        return read_json_object(path)
     except ValueError as error:
-        record = error
-    if not isinstance(record, dict):
-        msg = f"{path} is damaged: expected a JSON object, got {record}; {_ANEW}"
-        raise ValueError(msg)
-    return record
+        msg = f"{path} is damaged: {str(error).removeprefix(f'{path}: ')}; {_ANEW}"
+        raise ValueError(msg) from error
 
 
 def read_config(run: Path) -> dict[str, Any]:
@@ -214,7 +212,7 @@ def read_config(run: Path) -> dict[str, Any]:
     except ValueError as error:
         settings, why = {}, str(error).removeprefix(f"{path}: ")
     last = read_job(run).get("config_end") if Run(run).job.exists() else None
-    cut_off = settings and not path.read_text(encoding="utf-8").endswith("\n")
+    cut_off = settings and not read_text(path).endswith("\n")
     if not settings or cut_off or (last is not None and last not in flatten(settings)):
         msg = f"{path} is damaged: {why}; {_ANEW}"
         raise ValueError(msg)

@@ -26,6 +26,8 @@ class RunOptions:
     """Minutes between two checkpoints: what a power cut loses at most (0: as often as the loss is logged)."""
     holdout: int = field(default=0, metadata={"metavar": "N"})
     """Keep the last N training identities (in sorted order) out of training, to choose settings on."""
+    verify: bool = False
+    """Decode all images again; refuse if the cache holds others, of files that kept size and time."""
 
     json: bool = False
     """Say at the end what became of the run as JSON, such as {"finished": true, ...}."""

@@ -25,11 +25,13 @@ from genreid.models.neck import NeckConfig, build_neck_network
 from genreid.runs.checkpoint import Checkpoint, checkpoint_folders, load_newest, stage_folders
 from genreid.runs.config_file import config_of, merge_mappings
 from genreid.runs.own_files import expect_own_files
+from genreid.runs.rebuild import LARGEST_SIDE, rebuilt, trusting_nothing
 from genreid.runs.run import Run
 
 logger = logging.getLogger(__name__)
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
+IMAGE_KINDS = ("image", "image_bicubic")
 STAGE_FOLDERS = {name: stages_that_leave(name) for name in ("pretrained", "adapted")}
 """`--stage` of the FEATURE OPTIONS -> the stages of training whose network it means, the last first."""
 
@@ -134,17 +136,21 @@ def rebuild_reid_network(checkpoint: Checkpoint) -> ReidNetwork:
 
     Returns:
         The network in evaluation mode, channels last.
+
+    Raises:
+        ValueError: If the checkpoint does not describe the network that it holds.
     """
     facts = checkpoint.state.facts
     warn_unless_finished(checkpoint)
     size = size_of(checkpoint)
-    config = config_of(BackboneConfig(), {**facts["backbone"], "weights": "none"})
-    if "neck" in facts:
-        network: ReidNetwork = build_neck_network(config, config_of(NeckConfig(), facts["neck"]), size)
-    else:
-        network = build_reid_network(config, facts["num_classes"], size)
-    network.load_state_dict(checkpoint.network("identity"))
-    return network.to(memory_format=torch.channels_last).eval()
+
+    def make() -> ReidNetwork:
+        config = config_of(BackboneConfig(), {**facts["backbone"], "weights": "none"})
+        if "neck" in facts:
+            return build_neck_network(config, config_of(NeckConfig(), facts["neck"]), size)
+        return build_reid_network(config, facts["num_classes"], size)
+
+    return ready(rebuilt(checkpoint, "identity", make))
 
 
 def has_dgnet(run: Path) -> bool:
@@ -172,12 +178,13 @@ def load_dgnet(run: Path) -> LoadedDgnet:
     warn_unless_finished(checkpoint)
     facts = checkpoint.state.facts
     appearance = _rebuild_appearance(checkpoint)
-    structure = StructureEncoder(config_of(StructureConfig(), facts["structure"]))
-    decoder = Decoder(
-        config_of(DecoderConfig(), facts["decoder"]), structure.out_channels, appearance.feature_channels
+    structure = rebuilt(
+        checkpoint, "structure", lambda: StructureEncoder(config_of(StructureConfig(), facts["structure"]))
     )
-    structure.load_state_dict(checkpoint.network("structure"))
-    decoder.load_state_dict(checkpoint.network("decoder"))
+    channels = (structure.out_channels, appearance.feature_channels)
+    decoder = rebuilt(
+        checkpoint, "decoder", lambda: Decoder(config_of(DecoderConfig(), facts["decoder"]), *channels)
+    )
     networks = DgnetNetworks(appearance, ready(structure), ready(decoder))
     return LoadedDgnet(networks, size_of(checkpoint), kind_of(checkpoint), checkpoint.state.step)
 
@@ -213,11 +220,13 @@ def _no_dgnet(run: Path) -> ValueError:
 def _rebuild_appearance(checkpoint: Checkpoint) -> AppearanceEncoder:
     """Build the E_a of a checkpoint and load its weights; in evaluation mode, channels last."""
     facts = checkpoint.state.facts
-    described = merge_mappings(facts["appearance"], {"backbone": {"weights": "none"}})
-    config = config_of(AppearanceConfig(), described)
-    network = build_appearance_encoder(config, facts["num_classes"], size_of(checkpoint))
-    network.load_state_dict(checkpoint.network("appearance"))
-    return ready(network)
+
+    def make() -> AppearanceEncoder:
+        described = merge_mappings(facts["appearance"], {"backbone": {"weights": "none"}})
+        config = config_of(AppearanceConfig(), described)
+        return build_appearance_encoder(config, facts["num_classes"], size_of(checkpoint))
+
+    return ready(rebuilt(checkpoint, "appearance", make))
 
 
 def ready(network: NetworkT) -> NetworkT:
@@ -246,8 +255,12 @@ def size_of(checkpoint: Checkpoint) -> tuple[int, int]:
     Args:
         checkpoint: Of any stage.
     """
-    height, width = checkpoint.state.facts["size"]
-    return int(height), int(width)
+    with trusting_nothing(checkpoint):
+        height, width = (int(side) for side in checkpoint.state.facts["size"])
+        if not (0 < height <= LARGEST_SIDE and 0 < width <= LARGEST_SIDE):
+            msg = f"images of {height} x {width} pixels"
+            raise TypeError(msg)
+        return height, width
 
 
 def kind_of(checkpoint: Checkpoint) -> Kind:
@@ -256,4 +269,9 @@ def kind_of(checkpoint: Checkpoint) -> Kind:
     Args:
         checkpoint: Of any stage.
     """
-    return cast(Kind, checkpoint.state.facts.get("kind", "image"))
+    kind = checkpoint.state.facts.get("kind", "image")
+    with trusting_nothing(checkpoint):
+        if kind not in IMAGE_KINDS:
+            msg = f"kind {kind!r}"
+            raise TypeError(msg)
+    return cast(Kind, kind)

@@ -11,6 +11,7 @@ from genreid.models.crgan import Generator, GeneratorConfig, PairRenderer
 from genreid.models.renderers import ColourTransfer, Composite, CutAndPaste, Untouched
 from genreid.runs.checkpoint import load_newest
 from genreid.runs.config_file import config_of
+from genreid.runs.rebuild import rebuilt
 from genreid.runs.run import Run
 from genreid.runs.run_folder import read_config, read_job
 from genreid.runs.trained_networks import kind_of, ready, size_of, warn_unless_finished
@@ -84,12 +85,16 @@ def load_renderer(run: Path) -> LoadedRenderer:
         ValueError: If the run has no renderer yet.
     """
     name = read_job(run).get("renderer", "crgan")
-    if name not in RENDERERS:
+    if name not in list(RENDERERS):  # a list, since a stranger's name may be anything
         msg = f"{run / 'job.json'}: renderer must be one of {', '.join(RENDERERS)}, got {name!r}"
         raise ValueError(msg)
     choice = RENDERERS[name]
     if not choice.kind.is_trained:
         settings = read_config(run)
+        for section in ("image", "stage3"):
+            if not isinstance(settings.setdefault(section, {}), Mapping):
+                msg = f"{Run(run).config}: expected a section {section!r}, got {settings[section]!r}"
+                raise ValueError(msg)
         image = config_of(ImageConfig(), settings["image"], source=str(Run(run).config))
         return LoadedRenderer(choice.make(settings, image.size), image.size, image.kind)
     checkpoint = load_newest(Run(run).stage("rendering"))
@@ -98,7 +103,7 @@ def load_renderer(run: Path) -> LoadedRenderer:
         raise ValueError(msg)
     warn_unless_finished(checkpoint)
     size = size_of(checkpoint)
-    generator = choice.make(checkpoint.state.facts, size)
     averaged = any(key.startswith(f"{AVERAGE}.") for key in checkpoint.networks)
-    generator.load_state_dict(checkpoint.network(AVERAGE if averaged else "generator"))
+    network = AVERAGE if averaged else "generator"
+    generator = rebuilt(checkpoint, network, lambda: choice.make(checkpoint.state.facts, size))
     return LoadedRenderer(ready(generator), size, kind_of(checkpoint))

@@ -72,6 +72,7 @@ def work_on(job: Job, options: RunOptions, config: "DataclassInstance", compute:
         open_run(job.out, config, {**job_record(job), **more})
         with RunLog(job.out) as log:
             session = Session(job.out, options.seed, options.max_minutes, options.checkpoint_minutes)
+            session.verify = options.verify
             yield Work(session, log)
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from genreid import __version__
 from genreid.cli import main as dispatcher
-from genreid.cli.main import _SMALLER, VERBS, main
+from genreid.cli.main import VERBS, main
+from genreid.cli.trouble import _REMEDIES, _SMALLER
 from tests.command_line import logging_as_before
 
 
@@ -68,7 +69,11 @@ def test_the_verb_gets_the_rest(verb: Callable[[Callable[[list[str]], int]], Non
         (ValueError("genreid train baseline: no"), 2, "genreid train baseline: no\n"),
         (ValueError("genreid adapt needs --source"), 2, "genreid adapt needs --source\n"),
         (FileNotFoundError("no such folder: x"), 2, "genreid: no such folder: x\n"),
-        (PermissionError(13, "Permission denied", "x"), 2, "genreid: [Errno 13] Permission denied: 'x'\n"),
+        (
+            PermissionError(13, "Permission denied", "x"),
+            2,
+            f"genreid: x: Permission denied: {_REMEDIES[13]}\n",
+        ),
         (
             type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory.\nMore than you want to know"),
             2,

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -222,7 +223,12 @@ def test_a_killed_decoder_is_an_error_and_not_a_wait(tmp_path: Path, monkeypatch
 def test_facts_beside_the_array(tmp_path: Path, own_cache: Path) -> None:
     build(draw(tmp_path, 1))
     facts = json.loads(next(own_cache.glob("*.json")).read_text(encoding="utf-8"))
-    assert facts == {"version": 1, "kind": "image", "shape": [1, 3, *SIZE], "unreadable": {}}
+    known = {"version": 2, "kind": "image", "shape": [1, 3, *SIZE], "unreadable": {}, "sizes": {"0": [*SIZE]}}
+    assert facts == {
+        **known,
+        "sums": [zlib.crc32(expected(0).contiguous().numpy().tobytes())],
+        "sha256": facts["sha256"],
+    }
 
 
 def test_odd_names_and_loops_of_links_are_one_file_each(tmp_path: Path) -> None:

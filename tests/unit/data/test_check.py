@@ -31,6 +31,8 @@ def test_counts(tmp_path: Path) -> None:
         "unreadable": [],
         "unmatched_names": [],
         "queries_without_match": [],
+        "files": {"seen": 38, "taken": 38, "left_out": []},
+        "folders": {"seen": 3, "taken": 3, "left_out": []},
     }
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from genreid.data import JUNK_PID, UNKNOWN_CAMID, ReaderOptions, load_dataset
+from genreid.data.files_seen import NO_SPLIT, count_files
 from genreid.data.load import open_dataset
 from tests.drawn_datasets import Canvas, Shot, draw_csv, draw_folder_tree, draw_market1501
 
@@ -52,7 +53,8 @@ def test_paths_that_miss_the_pattern_are_listed(tmp_path: Path) -> None:
     )
     dataset = load_dataset(tmp_path, options=PATTERN)
     assert [sample.path.name for sample in dataset.train] == ["cam1-a.jpg"]
-    assert [path.name for path in dataset.unmatched_names] == [".hidden.jpg", "left.jpg"]
+    assert [path.name for path in dataset.unmatched_names] == ["left.jpg"]
+    assert count_files(dataset).files.left_out[1].number == 2  # hidden
 
 
 def test_market_names_in_any_folder(tmp_path: Path) -> None:
@@ -93,8 +95,8 @@ def test_camera_that_is_optional_in_the_pattern(tmp_path: Path) -> None:
 
 def test_folders_that_are_no_split_are_named(tmp_path: Path) -> None:
     draw(tmp_path, "train/Ada/1.jpg", "gallery/Ada/2.jpg", "query/Ada/3.jpg", "validation/Bert/1.jpg")
-    dataset = load_dataset(tmp_path)
-    assert any("no split" in note and "validation" in note for note in dataset.notes)
+    (left,) = count_files(load_dataset(tmp_path)).files.left_out
+    assert left == (NO_SPLIT, 1, ("validation/Bert/1.jpg",))
 
 
 def test_linked_folders_are_read_and_loops_do_no_harm(tmp_path: Path) -> None:
@@ -174,7 +176,10 @@ def test_a_command_says_what_it_read_and_what_not(tmp_path: Path, caplog: pytest
         open_dataset(tmp_path, None, PATTERN.pattern)
     assert "(folder): train 2 images, 2 people, 2 cameras, query 1 images, 1 people, 1 cameras" in caplog.text
     assert "identity and camera by the pattern" in caplog.text
-    assert "1 images are left out, since their names do not fit, such as left.jpg" in caplog.text
+    assert (
+        "4 files seen = 3 taken + 1 left out; 1 files: name does not fit, such as train/Ada/left.jpg"
+        in caplog.text
+    )
 
 
 def test_no_images_at_all(tmp_path: Path) -> None:

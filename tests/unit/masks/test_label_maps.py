@@ -55,7 +55,8 @@ def test_a_missing_map_is_named(tmp_path: Path) -> None:
 
 
 def test_a_coloured_picture_of_the_labels_is_refused(tmp_path: Path) -> None:
-    Image.fromarray(LABELS).convert("RGB").save(tmp_path / "a.png")
+    coloured = np.stack((LABELS, LABELS * 2, LABELS), axis=-1)
+    Image.fromarray(coloured).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match=r"mode RGB.*_vis\.png"):
         parsed(tmp_path, "a.jpg")
 

@@ -42,7 +42,7 @@ def test_a_run_given_twice_counts_once(tmp_path: Path) -> None:
         ("config.yaml", b"a: [1", "config.yaml is no YAML mapping."),
         ("config.yaml", b"- 1", "config.yaml is no YAML mapping."),
         ("config.yaml", b"!!python/object/apply:os.abort []", "config.yaml is no YAML mapping."),
-        ("config.yaml", b" " * 1_000_001, "config.yaml is too large to be shown."),
+        ("config.yaml", b" " * 1_000_001, "config.yaml is too large to be shown, or no plain file."),
         ("config.yaml", None, "config.yaml: no such file or directory."),
         (STATE, b"{}", "checkpoints/identity/00000060 is damaged."),
         (STATE, b'{"iterations": 1e999}', "checkpoints/identity/00000060 is damaged."),

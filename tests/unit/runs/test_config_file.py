@@ -163,7 +163,7 @@ def test_missing_keys_are_named_with_file(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"a: [1", "this is not a YAML file"),
-        (b"\xff\xfe\x00", "this is not a YAML file"),
+        (b"\xff\xfe\x00", "expected text in UTF-8"),
         (b"- 1\n- 2\n", "expected a mapping"),
         (b"!!python/object/apply:os.getcwd []\n", "this is not a YAML file"),
     ],

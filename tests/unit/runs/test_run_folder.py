@@ -143,7 +143,7 @@ def test_a_run_from_before_a_setting_keeps_what_it_had(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "{", "[1]", "\x00"])
 def test_a_damaged_record_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "job.json").write_text(text)
-    with pytest.raises(ValueError, match=rf"{tmp_path}/job\.json is damaged: expected a JSON object, got"):
+    with pytest.raises(ValueError, match=rf"{tmp_path}/job\.json is damaged: expected a JSON object"):
         read_job(tmp_path)
 
 
