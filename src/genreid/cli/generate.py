@@ -11,7 +11,7 @@ from genreid.cli.main import EXIT_INTERRUPTED
 _TAKES = {
     "--grid": {"appearance", "structure", "count", "seed", "out", "force", "data"},
     "--interpolate": {"appearance", "structure", "count", "seed", "steps", "out", "force", "data"},
-    "--dataset": {"count", "seed", "data"},
+    "--dataset": {"count", "contexts", "seed", "data", "as-published"},
     "--renderings": {"count", "seed", "out", "force"},
 }
 """What is made -> the options that it takes."""
@@ -75,13 +75,19 @@ def _swaps(options: argparse.Namespace) -> str:
 
 def _dataset(options: argparse.Namespace) -> int:
     """Write a data set of generated people."""
-    from genreid.generation.dataset import DatasetOrder  # noqa: PLC0415
-    from genreid.pipelines.generate_dataset import dataset_of_run  # noqa: PLC0415
+    from genreid.pipelines.generate_dataset import DatasetOptions, dataset_of_run  # noqa: PLC0415
 
-    order = DatasetOrder(options.dataset, options.count, options.seed or 0, options.run)
-    made = dataset_of_run(options.run, order, options.device, options.data)
+    wanted = DatasetOptions(
+        options.dataset,
+        options.count,
+        1 if options.contexts is None else options.contexts,
+        options.seed or 0,
+        bool(options.as_published),
+        options.device,
+    )
+    made = dataset_of_run(options.run, wanted, options.data)
     kept = f", {made.kept} of them there before" if made.kept else ""
-    sys.stdout.write(f"{options.dataset}: {made.images} of {options.count} generated images{kept}\n")
+    sys.stdout.write(f"{options.dataset}: {made.images} of {made.wanted} generated images{kept}\n")
     return 0 if made.finished else EXIT_INTERRUPTED
 
 
@@ -89,13 +95,14 @@ def _check_combination(options: argparse.Namespace) -> None:
     """Refuse options that what is made does not take, rather than pass them over."""
     made = next(name for name in _TAKES if getattr(options, name[2:]) not in {None, False})
     names = sorted(set().union(*_TAKES.values()))
-    extra = [f"--{name}" for name in names if getattr(options, name) is not None and name not in _TAKES[made]]
+    given = [name for name in names if getattr(options, name.replace("-", "_")) is not None]
+    extra = [f"--{name}" for name in given if name not in _TAKES[made]]
     if extra:
         takes = ", ".join(f"--{name}" for name in sorted(_TAKES[made]))
         msg = f"genreid generate {made} does not take {' and '.join(extra)}, only {takes}"
         raise ValueError(msg)
-    if made == "--dataset" and options.count is None:
-        msg = "genreid generate --dataset needs --count N (DG-Market has 128307 images)"
+    if made == "--dataset" and options.count is not None and options.contexts is not None:
+        msg = "genreid generate --dataset: give --count N pictures, or --contexts N of each image, not both"
         raise ValueError(msg)
     needed = {"--grid": ["appearance", "structure"], "--interpolate": [options.interpolate]}.get(made)
     if needed and options.count is not None and all(getattr(options, name) for name in needed):
@@ -109,13 +116,14 @@ def _arguments() -> argparse.ArgumentParser:
         prog="genreid generate",
         description=(
             "Make pictures with a trained network. Runs of DG-Net take --grid, --interpolate and --dataset, "
-            "those of CR-GAN --renderings."
+            "those of CR-GAN, whatever their renderer, --renderings and --dataset."
         ),
         epilog=(
             "Images that are not given with --appearance or --structure are drawn from the people that the "
             "run was trained on. --dataset writes DIR as a Market-1501 tree: a picture's name has the person "
-            "who gave the appearance and the camera of the image that gave the structure (0: unknown); "
-            "manifest.csv says what each is mixed from. It goes on where it was broken off."
+            "who gave the appearance (CR-GAN: the source person) and the camera of the image that gave the "
+            "structure (CR-GAN: the target image; 0: unknown); manifest.csv says what each is made of. It "
+            "goes on where it was broken off."
         ),
     )
     add = parser.add_argument
@@ -132,7 +140,10 @@ def _arguments() -> argparse.ArgumentParser:
         help="from one code to the next, in equal steps (figures 5 and 9)",
     )
     what.add_argument(
-        "--dataset", type=Path, metavar="DIR", help="a training set of generated people (as DG-Market)"
+        "--dataset",
+        type=Path,
+        metavar="DIR",
+        help="a training set of generated people (as DG-Market), or of rendered ones",
     )
     what.add_argument(
         "--renderings",
@@ -146,7 +157,21 @@ def _arguments() -> argparse.ArgumentParser:
         type=int,
         metavar="N",
         help="images drawn for a side of the grid (default: 8), rows of --interpolate (5), pairs of "
-        "--renderings (12); images of the data set (required)",
+        "--renderings (12); images of DG-Net's data set",
+    )
+    add(
+        "--contexts",
+        type=int,
+        metavar="N",
+        help="pictures that --dataset makes of each real image: in other contexts, or of other structure "
+        "(default: 1)",
+    )
+    add(
+        "--as-published",
+        action="store_const",
+        const=True,
+        help="--dataset as DG-Net's authors made that of their table 2: values cut off, not rounded, JPEG of "
+        "quality 75 (else 95), any structure, that of the same person, too",
     )
     add("--seed", type=int, metavar="N", help="which images are drawn (default: 0)")
     add(

@@ -19,13 +19,16 @@ ROWS = ("X_S", "X_T", "M_S", "1-X_C", "X_G")
 """Source image, target instance, the source's person mask, where the source is kept, the rendering."""
 
 
-def to_uint8(images: Tensor) -> Tensor:
+def to_uint8(images: Tensor, *, truncated: bool = False) -> Tensor:
     """Turn [B, C, H, W] in [-1, 1] into uint8 0-255; the inverse of `data.augment.to_float`.
 
     Args:
         images: Values outside [-1, 1] are clipped.
+        truncated: Cut values off to whole numbers, as DG-Net's authors saved pictures; they are then darker
+            by half a grey level than when they are rounded.
     """
-    return images.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    values = images.float().add(1).mul(127.5)
+    return (values if truncated else values.round()).clamp(0, 255).to(torch.uint8)
 
 
 def rendering_sheet(pair: ConditionPair, rendering: Rendering) -> Image.Image:

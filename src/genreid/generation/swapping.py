@@ -36,6 +36,7 @@ class Swapper:
         compute: Device and arithmetic.
         batch_size: Images that one pass takes.
         kind: How pictures are resized.
+        truncated: As `to_uint8`.
     """
 
     networks: DgnetNetworks
@@ -43,6 +44,7 @@ class Swapper:
     compute: Compute
     batch_size: int = 64
     kind: Kind = "image"
+    truncated: bool = False
 
     @classmethod
     def from_run(cls, run: Path | str, device: DeviceName = "auto") -> Self:
@@ -165,7 +167,7 @@ class Swapper:
             some = (codes[rows].to(self.compute.device) for codes in pair)
             with torch.no_grad(), self.compute.autocast():
                 generated = self.networks.decoder(*some)
-            images[rows] = to_uint8(from_normalised(generated)).cpu().numpy()
+            images[rows] = to_uint8(from_normalised(generated), truncated=self.truncated).cpu().numpy()
         return images
 
     def _batches(self, name: str, pictures: Pictures) -> Iterator[Tensor]:

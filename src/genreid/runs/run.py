@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 JOB, CONFIG, METRICS = "job.json", "config.yaml", "metrics.jsonl"
-CHECKPOINTS, IMAGES = "checkpoints", "images"
+CHECKPOINTS, IMAGES, QUALITY = "checkpoints", "images", "quality"
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,11 @@ class Run:
     def images(self) -> Path:
         """Pictures for the eye."""
         return self.folder / IMAGES
+
+    @property
+    def quality(self) -> Path:
+        """Generated images whose quality was measured."""
+        return self.folder / QUALITY
 
     def stage(self, name: str) -> Path:
         """Return where the checkpoints of a stage are.
