@@ -3,7 +3,7 @@
     python -m evidence.quality_rows RUN... --data DIR [--source DIR] [--judge RUN] [--inception-weights FILE]
         [--recipe NAME] [--seed N] [--out results/quality/PAIR]
 
-A RUN's row has the name of its folder. Beside them stand `real` (the gallery's people against the training
+A RUN's row has the name of its folder. Beside them stand `real` (the test set's people against the training
 images, as DG-Net's authors may have done) and, for runs of `genreid adapt`, `source_target` (source images as
 they are, against target images): what a perfect generator would reach, and where it starts. The papers'
 absolute figures cannot be reached with another network; compared are ratios to `source_target` (spec cr-gan
@@ -36,7 +36,7 @@ from genreid.pipelines.adapt import job_of_run
 from genreid.pipelines.quality import CONTEXTS, PEOPLE, QualityOptions, quality_of
 from genreid.quality.generated import GeneratedImage, read_settings
 from genreid.quality.inception_weights import load_inception
-from genreid.quality.measure import Instruments, Quality, Subject, measure
+from genreid.quality.measure import FIGURES, Instruments, Quality, Subject, measure
 from genreid.reproduce.file import hardware
 from genreid.runs.run import Run
 from genreid.runs.run_folder import read_job
@@ -57,7 +57,7 @@ class Domains(NamedTuple):
     Attributes:
         source: People who are rendered; empty: the runs are no runs of `genreid adapt`.
         target: Images that renderings should look like.
-        others: Images of the same place that show other people: those of the gallery.
+        others: Images of the same place that show other people: those of query and gallery.
         masks: Of source and target, in this order; empty: unknown.
     """
 
@@ -150,7 +150,7 @@ def table(rows: Mapping[str, Quality]) -> str:
     Args:
         rows: By name.
     """
-    names = list(next(iter(rows.values())).figures)
+    names = [name for name in FIGURES if any(name in quality.figures for quality in rows.values())]
     base: Mapping[str, float | None] = rows["source_target"].figures if "source_target" in rows else {}
     lines = ["  ".join([f"{'row':<16}", *(f"{name:>16}" for name in names)])]
     for row, quality in rows.items():
@@ -176,7 +176,8 @@ def quality_cell(name: str, value: float | None, base: float | None) -> str:
 def _domains(run: Path, options: argparse.Namespace) -> Domains:
     """Read the real images that a run is measured against."""
     target = load_dataset(options.data)
-    others = tuple(sample for sample in target.gallery if sample.pid not in {JUNK_PID, DISTRACTOR_PID})
+    seen = (*target.query, *target.gallery)
+    others = tuple(sample for sample in seen if sample.pid not in {JUNK_PID, DISTRACTOR_PID})
     if "renderer" not in read_job(run):
         return Domains((), target.train, others, ())
     job = job_of_run(run).job
