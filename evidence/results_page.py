@@ -3,11 +3,14 @@
 A test compares the page with the files.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from evidence.quality_rows import quality_cell
+from genreid.quality.measure import FIGURES
 from genreid.reproduce.file import RowFile, read_results, read_rows
 from genreid.reproduce.paper import Row
 from genreid.reproduce.rows import ROWS
@@ -48,6 +51,10 @@ BY_SEED_WORDS = """Rows made with several seeds: by how many points of mAP trape
 control, and the mean. The spread over seeds is what an interval over queries does not show.
 """
 BY_SEED_HEAD = ("row", "over", "recipe", "seeds", "gain of each", "mean")
+QUALITY_WORDS = """Made by `python -m evidence.quality_rows`; [docs/quality.md](../docs/quality.md) says what
+each figure is. In brackets: its share of `source_target`, which can be compared with CR-GAN's tables.
+"""
+QUALITY_HEAD = ("data: row", *FIGURES, "images", "made")
 OTHERS_HEAD = ("row", "what", "rank-1", "mAP trapezoid", "mAP", "mINP", "gain (mAP trapezoid)", "made")
 
 
@@ -65,7 +72,41 @@ def page(folder: Path | None = None) -> str:
     parts += ["## Gains, seed by seed\n", BY_SEED_WORDS, _table(BY_SEED_HEAD, by_seed)] if by_seed else []
     others = [_other_cells(file.content) for file in read_results(place) if file.content["row"] not in ROWS]
     parts += ["## Other rows\n", OTHERS_WORDS, _table(OTHERS_HEAD, others)] if others else []
+    measured = read_quality(place)
+    quality = [_quality_cells(file, measured) for file in measured]
+    parts += (
+        ["## Quality of generated images\n", QUALITY_WORDS, _table(QUALITY_HEAD, quality)] if quality else []
+    )
     return "\n".join(parts)
+
+
+def read_quality(folder: Path) -> list[RowFile]:
+    """Return the files of `python -m evidence.quality_rows`, by path.
+
+    Args:
+        folder: Such as `results`.
+    """
+    paths = sorted((folder / "quality").glob("*/*.json"))
+    return [RowFile(path, json.loads(path.read_text(encoding="utf-8"))) for path in paths]
+
+
+def _quality_cells(file: RowFile, everything: Sequence[RowFile]) -> list[str]:
+    """Return the figures of a row, and behind distances their share of `source_target` of its folder."""
+    content = file.content
+    same = ("recipe", "seed")
+    base: Mapping[str, float | None] = next(
+        (
+            other.content["figures"]
+            for other in everything
+            if other.path.parent == file.path.parent
+            and other.content["quality_of"] == "source_target"
+            and all(other.content[key] == content[key] for key in same)
+        ),
+        {},
+    )
+    shown = [quality_cell(name, content["figures"].get(name), base.get(name)) for name in FIGURES]
+    made = f"{content['recipe']}, seed {content['seed']}, `{content['commit'] or content['version']}`"
+    return [f"{file.path.parent.name}: `{content['quality_of']}`", *shown, str(content["images"]), made]
 
 
 def _table(head: tuple[str, ...], rows: list[list[str]]) -> str:

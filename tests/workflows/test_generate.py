@@ -167,7 +167,8 @@ def test_what_cannot_be_made(world: World, tmp_path: Path) -> None:
     for words, message in (
         (["--renderings"], "is no run of `genreid adapt`"),
         (["--interpolate", "structure", "--structure", world.photos[0]], "two images or more, got 1"),
-        (["--dataset", tmp_path], "--dataset needs --count N"),
+        (["--dataset", tmp_path, "--count", 3, "--contexts", 2], "give --count N pictures, or --contexts N"),
+        (["--dataset", tmp_path, "--contexts", 0], "--contexts must be 1 or more, got 0"),
         (["--dataset", world.data, "--count", 3], "holds no generated data set"),
     ):
         answer = genreid("generate", world.run, *words)

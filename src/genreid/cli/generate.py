@@ -12,7 +12,7 @@ _TAKES = {
     "--grid": {"appearance", "structure", "count", "seed", "out", "force", "data", "split"},
     "--swaps": {"appearance", "structure", "count", "seed", "out", "force", "data", "split"},
     "--interpolate": {"appearance", "structure", "count", "seed", "steps", "out", "force", "data", "split"},
-    "--dataset": {"count", "seed", "data", "as_published"},
+    "--dataset": {"count", "contexts", "seed", "data", "as_published"},
     "--renderings": {"count", "contexts", "source", "target", "seed", "out", "force"},
 }
 """What is made -> the options that it takes."""
@@ -103,14 +103,19 @@ def _swaps(options: argparse.Namespace) -> str:
 
 def _dataset(options: argparse.Namespace) -> int:
     """Write a data set of generated people."""
-    from genreid.generation.dataset import DatasetOrder  # noqa: PLC0415
-    from genreid.pipelines.generate_dataset import dataset_of_run  # noqa: PLC0415
+    from genreid.pipelines.generate_dataset import DatasetOptions, dataset_of_run  # noqa: PLC0415
 
-    published = bool(options.as_published)
-    order = DatasetOrder(options.dataset, options.count, options.seed or 0, options.run, published)
-    made = dataset_of_run(options.run, order, options.device, options.data)
+    wanted = DatasetOptions(
+        options.dataset,
+        options.count,
+        1 if options.contexts is None else options.contexts,
+        options.seed or 0,
+        bool(options.as_published),
+        options.device,
+    )
+    made = dataset_of_run(options.run, wanted, options.data)
     kept = f", {made.kept} of them there before" if made.kept else ""
-    sys.stdout.write(f"{options.dataset}: {made.images} of {options.count} generated images{kept}\n")
+    sys.stdout.write(f"{options.dataset}: {made.images} of {made.wanted} generated images{kept}\n")
     return 0 if made.finished else EXIT_INTERRUPTED
 
 
@@ -127,8 +132,8 @@ def _check_combination(options: argparse.Namespace) -> None:
         msg = f"genreid generate {made} takes one RUN, got {len(options.runs)}"
         raise ValueError(msg)
     options.run = options.runs[0]
-    if made == "--dataset" and options.count is None:
-        msg = "genreid generate --dataset needs --count N (DG-Market has 128307 images)"
+    if made == "--dataset" and options.count is not None and options.contexts is not None:
+        msg = "genreid generate --dataset: give --count N pictures, or --contexts N of each image, not both"
         raise ValueError(msg)
     both = ["appearance", "structure"]
     needed = {"--grid": both, "--swaps": both, "--interpolate": [options.interpolate]}.get(made)
@@ -165,7 +170,10 @@ def _add_kinds(parser: argparse.ArgumentParser) -> None:
         help="from one code to the next, in equal steps (figures 5 and 9)",
     )
     what.add_argument(
-        "--dataset", type=Path, metavar="DIR", help="a training set of generated people (as DG-Market)"
+        "--dataset",
+        type=Path,
+        metavar="DIR",
+        help="a training set of generated people (as DG-Market), or of rendered ones",
     )
     what.add_argument(
         "--renderings",
@@ -180,15 +188,16 @@ def _arguments() -> argparse.ArgumentParser:
         prog="genreid generate",
         description=(
             "Make pictures with a trained network. Runs of DG-Net take --grid, --swaps, --interpolate and "
-            "--dataset, those of CR-GAN --renderings."
+            "--dataset, those of CR-GAN, whatever their renderer, --renderings and --dataset."
         ),
         epilog=(
             "Images that are not given with --appearance or --structure are drawn from the people that the "
             "run was trained on (--split query: from its data set's queries). --renderings with --contexts, "
             "--source, --target or several runs shows each person under many targets (figures 6 and 7). "
             "--dataset writes DIR as a Market-1501 tree: a picture's name has the person who gave the "
-            "appearance and the camera of the image that gave the structure (0: unknown); manifest.csv says "
-            "what each is mixed from. It goes on where it was broken off."
+            "appearance (CR-GAN: the source person) and the camera of the image that gave the structure "
+            "(CR-GAN: the target image; 0: unknown); manifest.csv says what each is made of. It goes on "
+            "where it was broken off."
         ),
     )
     add = parser.add_argument
@@ -201,7 +210,13 @@ def _arguments() -> argparse.ArgumentParser:
         "below each other",
     )
     _add_kinds(parser)
-    add("--contexts", type=int, metavar="N", help="--renderings: targets that each person is put under (6)")
+    add(
+        "--contexts",
+        type=int,
+        metavar="N",
+        help="--renderings: targets that each person is put under (6); --dataset: pictures of each real "
+        "image, in other contexts, or of other structure (1)",
+    )
     add("--source", type=Path, nargs="+", metavar="IMG", help="--renderings: people, images of RUN's source")
     add("--target", type=Path, nargs="+", metavar="IMG", help="--renderings: images of RUN's target")
     add("--appearance", type=Path, nargs="+", metavar="IMG", help="images that give the clothes and colours")
@@ -211,7 +226,14 @@ def _arguments() -> argparse.ArgumentParser:
         type=int,
         metavar="N",
         help="images drawn for a side of the grid, pairs of --swaps (default: 8), rows of --interpolate (5), "
-        "pairs of --renderings (12), people under --contexts (3); images of the data set (required)",
+        "pairs of --renderings (12), people under --contexts (3); images of DG-Net's data set",
+    )
+    add(
+        "--as-published",
+        action="store_const",
+        const=True,
+        help="--dataset as DG-Net's authors made that of their table 2: values cut off, not rounded, JPEG of "
+        "quality 75 (else 95), any structure, that of the same person, too",
     )
     add("--seed", type=int, metavar="N", help="which images are drawn (default: 0)")
     add(
@@ -227,13 +249,6 @@ def _arguments() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="where the people that the run was trained on are now (default: what RUN/job.json names)",
-    )
-    add(
-        "--as-published",
-        action="store_const",
-        const=True,
-        help="--dataset: files as DG-Net's authors write them, values truncated, JPEG quality 75 (default: "
-        "rounded, 95)",
     )
     add(
         "--split",

@@ -20,6 +20,7 @@ VERBS = {
     **{name: method.purpose for name, method in METHODS.items() if method.command == name},
     "import": "a run folder of weights that others have released",
     "generate": "make pictures with a trained network",
+    "quality": "how good generated images are: FID, LPIPS, SSIM, and what a judge makes of them",
     "extract": "turn the images of a data set into embeddings",
     "evaluate": "rank a gallery for every query: CMC, mAP, mINP",
     "report": "one page about one or more runs: table, curves, pictures",

@@ -47,26 +47,31 @@ class Mixture(NamedTuple):
 
     Attributes:
         appearance: int64 [BLOCK], who gives clothes and colours, and so the label.
-        structure: int64 [BLOCK], who gives pose, body and background; another person.
+        structure: int64 [BLOCK], who gives pose, body and background; another person,
+            but where people may be mixed with themselves.
     """
 
     appearance: Tensor
     structure: Tensor
 
 
-def mixture(pids: Tensor, seed: int, block: int) -> Mixture:
+def mixture(pids: Tensor, seed: int, block: int, *, themselves: bool = False) -> Mixture:
     """Return what the pictures BLOCK * block and following are mixed from.
 
     Appearances and structures each walk through shuffled epochs, so that every image is used equally often.
-    Where both would show one person, the structure is drawn anew among the images of all others.
+    Where both would show one person, the structure is drawn anew among the images of all others, if people
+    are not to be mixed with themselves.
 
     Args:
         pids: int64 [N], the person of each image; two people or more.
         seed: Seed of the data set.
         block: Number of the block, from 0.
+        themselves: Whether a person may be mixed with himself.
     """
     appearance = epoch_indices(len(pids), BLOCK, block, seed, "generate/appearance")
     structure = epoch_indices(len(pids), BLOCK, block, seed, "generate/structure").clone()
+    if themselves:
+        return Mixture(appearance, structure)
     for place in (pids[appearance] == pids[structure]).nonzero().flatten().tolist():
         others = (pids != pids[appearance[place]]).nonzero().flatten()
         generator = step_generator(BLOCK * block + place, seed, "generate/another")
@@ -80,8 +85,8 @@ class Planned(NamedTuple):
     Attributes:
         number: Its number, from 0.
         name: Name of its file.
-        appearance: The real image that gives the appearance.
-        structure: The real image that gives the structure.
+        appearance: The real image that gives the appearance; CR-GAN: the source person.
+        structure: The real image that gives the structure; CR-GAN: the target image that gives the context.
     """
 
     number: int
@@ -90,24 +95,32 @@ class Planned(NamedTuple):
     structure: Sample
 
 
-def planned_block(people: People, seed: int, block: int) -> list[Planned]:
+def planned_block(people: People, seed: int, block: int, *, themselves: bool = False) -> list[Planned]:
     """Return the pictures of a block, in order.
 
     Args:
         people: The real images.
         seed: Seed of the data set.
         block: Number of the block, from 0.
+        themselves: Whether a person may be mixed with himself.
     """
-    rows = (people.images.usable[places].tolist() for places in mixture(people.pids, seed, block))
+    places = mixture(people.pids, seed, block, themselves=themselves)
+    rows = (people.images.usable[part].tolist() for part in places)
     pairs = zip(*rows, strict=True)
     return [
-        _planned(BLOCK * block + number, people.samples[a], people.samples[s])
+        name_picture(BLOCK * block + number, people.samples[a], people.samples[s])
         for number, (a, s) in enumerate(pairs)
     ]
 
 
-def _planned(number: int, appearance: Sample, structure: Sample) -> Planned:
-    """Name a picture as Market-1501 does, with the appearance's person and the structure's camera."""
+def name_picture(number: int, appearance: Sample, structure: Sample) -> Planned:
+    """Name a picture as Market-1501 does, with the appearance's person and the structure's camera.
+
+    Args:
+        number: Its number, from 0.
+        appearance: The real image of the person whom it shows.
+        structure: The real image whose background it shows.
+    """
     # 0 stands for a camera that nobody knows: the name must have one
     camera = 0 if structure.training_camid == UNKNOWN_CAMID else structure.training_camid
     return Planned(number, f"{appearance.pid:04d}_c{camera}s1_{number:06d}_00.jpg", appearance, structure)

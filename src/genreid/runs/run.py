@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 JOB, CONFIG, METRICS, PIXELS = "job.json", "config.yaml", "metrics.jsonl", "pixels.json"
-CHECKPOINTS, IMAGES = "checkpoints", "images"
+CHECKPOINTS, IMAGES, QUALITY = "checkpoints", "images", "quality"
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,11 @@ class Run:
     def pixels(self) -> Path:
         """Sums of the pictures that it began with."""
         return self.folder / PIXELS
+
+    @property
+    def quality(self) -> Path:
+        """Generated images whose quality was measured."""
+        return self.folder / QUALITY
 
     def stage(self, name: str) -> Path:
         """Return where the checkpoints of a stage are.

@@ -65,7 +65,7 @@ def manifest(out: Path) -> list[dict[str, str]]:
 def whole(swapper: Swapper, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("whole") / "out"
     made = generate_dataset(swapper, PEOPLE, DatasetOrder(out, COUNT, 3), shown=False)
-    assert made == (COUNT, 0, True)
+    assert made == (COUNT, 0, True, COUNT)
     return out
 
 
@@ -196,7 +196,7 @@ def test_a_larger_count_adds_pictures_and_a_smaller_one_is_refused(
     # 3 pictures: appearances are encoded as they come; more than there are images: all of them at first
     for count, before in ((3, 0), (70, 3), (COUNT, 70)):
         made = generate_dataset(swapper, PEOPLE, DatasetOrder(out, count, 3), shown=False)
-        assert made == (count, before, True)
+        assert made == (count, before, True, count)
         assert len(manifest(out)) == len(pictures(out)) == count
     assert pictures(out) == pictures(whole)
     assert (out / "manifest.csv").read_bytes() == (whole / "manifest.csv").read_bytes()
@@ -215,7 +215,7 @@ def test_what_is_there_is_kept_and_what_is_missing_is_made_again(
     for name in (names[0], names[66], names[-1]):
         (out / "bounding_box_train" / name).unlink()
     (out / "manifest.csv").unlink()
-    assert generate_dataset(swapper, PEOPLE, order, shown=False) == (COUNT, COUNT - 3, True)
+    assert generate_dataset(swapper, PEOPLE, order, shown=False) == (COUNT, COUNT - 3, True, COUNT)
     assert pictures(out) == {**pictures(whole), names[1]: b"mine"}
     assert (out / "manifest.csv").read_bytes() == (whole / "manifest.csv").read_bytes()
 
@@ -226,11 +226,11 @@ def test_a_signal_ends_it_after_a_block(
     out, order = tmp_path / "out", DatasetOrder(tmp_path / "out", COUNT, 3)
     with monkeypatch.context() as patch:
         patch.setattr(Session, "must_stop", lambda _self: True)
-        assert generate_dataset(swapper, PEOPLE, order, shown=False) == (BLOCK, 0, False)
+        assert generate_dataset(swapper, PEOPLE, order, shown=False) == (BLOCK, 0, False, COUNT)
     assert [line["file"] for line in manifest(out)] == [
         f"bounding_box_train/{picture.name}" for picture in planned_block(PEOPLE, 3, 0)
     ]
-    assert generate_dataset(swapper, PEOPLE, order, shown=False) == (COUNT, BLOCK, True)
+    assert generate_dataset(swapper, PEOPLE, order, shown=False) == (COUNT, BLOCK, True, COUNT)
     assert pictures(out) == pictures(whole)
 
 
