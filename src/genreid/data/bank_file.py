@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,6 +108,35 @@ def open_or_build(
     return opened
 
 
+def forget_images(paths: Iterable[Path], cache_dir: Path | None = None) -> int:
+    """Delete every bank that holds one of some images, or that does not say what it holds.
+
+    Args:
+        paths: The files; they need not be there any more.
+        cache_dir: Folder of the banks; default: `banks` in the cache.
+
+    Returns:
+        The number of banks deleted. Nothing is lost by it but time.
+    """
+    marks = {_file_mark(path) for path in paths}
+    deleted = 0
+    for facts in (cache_dir or cache_root() / "banks").glob("[!.]*.json"):
+        try:
+            files = json.loads(facts.read_text(encoding="utf-8")).get("files")
+        except (OSError, ValueError, AttributeError):
+            files = None
+        if files is None or not marks.isdisjoint(files):
+            facts.with_suffix(".npy").unlink(missing_ok=True)
+            facts.unlink(missing_ok=True)
+            deleted += 1
+    return deleted
+
+
+def _file_mark(path: Path) -> str:
+    """Return a short text that stands for a file's name without telling it."""
+    return hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:12]
+
+
 def _open(folder: Path, key: BankKey) -> tuple[UInt8, dict[int, str]] | None:
     """Open a finished bank; None if there is none or it is damaged."""
     try:
@@ -128,9 +158,10 @@ def _build(folder: Path, key: BankKey, workers: int | None, *, shown: bool) -> N
         reasons = decode_all(key.paths, decoding, workers, shown=shown).reasons
         with array_beside.open("rb+") as file:
             os.fsync(file.fileno())
+        files = sorted(_file_mark(path) for path in key.paths)
         facts = {"version": BANK_VERSION, "kind": key.kind, "shape": key.shape, "unreadable": reasons}
         facts_beside.touch(mode=0o600)
-        facts_beside.write_text(json.dumps(facts), encoding="utf-8")
+        facts_beside.write_text(json.dumps({**facts, "files": files}), encoding="utf-8")
         facts_beside.replace(folder / f"{key.digest}.json")
         array_beside.replace(folder / f"{key.digest}.npy")
     except OSError as error:
