@@ -20,6 +20,7 @@ ROOMS = (
     "generation",
     "features",
     "evaluation",
+    "search",
     "report",
     "recipes",
     "pipelines",
@@ -34,7 +35,7 @@ STRICT_ROOMS = {
     "neighbours": {"numpy", "scipy", "numba", "faiss"},
 }
 """These know arrays only: nothing of data, files or configs reaches them but as plain arguments."""
-USERS_OF_NETWORKS = {"generation", "features", "evaluation", "report"}
+USERS_OF_NETWORKS = {"generation", "features", "evaluation", "search", "report"}
 """These take networks, settings and records from a run folder; how they came about is no matter of theirs."""
 
 
