@@ -142,6 +142,8 @@ def test_what_a_gallery_holds_and_what_goes(gallery: Path, tmp_path: Path) -> No
     image = next((tmp_path / "crops").rglob("*.png"))
     assert "is empty" in genreid("search", gallery, image).err
     assert "say what goes" in genreid("gallery", "remove", gallery).err
+    assert "leave them out" in genreid("gallery", "add", gallery, image, "--pooling", "lmp").err
+    assert "images in place of --data DIR" in genreid("gallery", "add", gallery).err
     run = json.loads((gallery / "gallery.json").read_text())["run"]
     answer = genreid("gallery", "add", gallery, "--json", "--run", run, image)
     assert json.loads(answer.out) == {

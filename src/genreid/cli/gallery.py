@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genreid.cli.arguments import Arguments
-from genreid.features.options import add_feature_options, feature_options
+from genreid.features.options import FeatureOptions, add_feature_options, feature_options
 
 if TYPE_CHECKING:
     from genreid.search.gallery import Gallery
@@ -60,11 +60,14 @@ def _add(options: argparse.Namespace) -> str:
     from genreid.features.extract import Extractor  # noqa: PLC0415 - torch, once the images are found
     from genreid.search.gallery import Gallery  # noqa: PLC0415
 
+    chosen = feature_options(options)
     if options.run is None:
+        if chosen != FeatureOptions():
+            msg = "feature options go with --run RUN; a gallery that is there has its own: leave them out"
+            raise ValueError(msg)
         gallery = Gallery.open(options.gallery, options.files)
         extractor = Extractor.from_run(Path(gallery.facts.run), gallery.facts.feature_options)
     else:
-        chosen = feature_options(options)
         extractor = Extractor.from_run(options.run, chosen)
         gallery = Gallery.create(options.gallery, options.run, chosen, extractor, options.files)
     added = gallery.add(found, extractor)

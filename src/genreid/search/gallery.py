@@ -257,7 +257,10 @@ class Gallery:
         Raises:
             ValueError: If a file is damaged.
         """
-        return read_shards(self.features)
+        try:
+            return read_shards(self.features)
+        except FileNotFoundError:  # another process has just replaced one
+            return read_shards(self.features)
 
     def add(self, found: Found, extractor: Extractor) -> Added:
         """Embed images and keep them; what is there by content is not embedded again.

@@ -19,7 +19,7 @@ from genreid.features.options import FeatureOptions
 from genreid.search.alone import alone_in
 from genreid.search.gallery import Added, Gallery, Selection, deciding
 from genreid.search.nearest import Wanted
-from genreid.search.pictures import PathPattern, of_files, of_folder, parse_time
+from genreid.search.pictures import PathPattern, content_key, of_files, of_folder, parse_time
 from genreid.search.shards import read_shards
 from tests.tiny_gallery import PATTERN, draw_cameras, extractor
 
@@ -262,6 +262,39 @@ def test_a_second_process_is_told_who_is_at_work(gallery: Gallery, crops: Path) 
     assert add(gallery, crops).known == 12
     with alone_in(gallery.folder):
         pass
+
+
+def test_a_killed_addition_goes_on_with_the_same_command(
+    gallery: Gallery, crops: Path, tmp_path: Path
+) -> None:
+    """SIGKILL between two files: what was written stays, the rest comes, no decoded picture is left."""
+    more = draw_cameras(tmp_path / "more", people=5)
+    different = len({content_key(path) for path in more.rglob("*.png")})
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom genreid.search import gallery\n"
+        "from genreid.search.pictures import PathPattern, of_folder\n"
+        "from tests.tiny_gallery import PATTERN, extractor\n"
+        "gallery.ROWS = 3\nwrite = gallery.write_shard\n"
+        "def slowly(*words):\n    write(*words)\n    print('written', flush=True)\n    sys.stdin.readline()\n"
+        "gallery.write_shard = slowly\n"
+        "found = of_folder(Path(sys.argv[2]), 'all', PathPattern(PATTERN))\n"
+        "gallery.Gallery.open(sys.argv[1]).add(found, extractor())\n"
+    )
+    words = [sys.executable, "-c", code, str(gallery.folder), str(more)]
+    root = Path(__file__).parents[3]
+    with subprocess.Popen(words, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        assert other.stdout.readline() == "written\n"
+        other.stdin.write("\n")
+        other.stdin.flush()
+        assert other.stdout.readline() == "written\n"
+        other.send_signal(signal.SIGKILL)
+    assert gallery.count() == 12 + 6
+    added = add(gallery, more)
+    assert (added.new, added.known, gallery.count()) == (different - 18, 18, different)
+    assert not list(gallery.folder.glob(".decoded*"))
+    assert not list(gallery.features.glob(".*"))
 
 
 def test_a_killed_removal_leaves_both_files_and_the_later_one_counts(gallery: Gallery) -> None:
