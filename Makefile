@@ -68,7 +68,7 @@ api: $(STAMP)
 lock: $(if $(filter uv,$(UV)),,$(UV))
 	echo 'backports-strenum<1.3' | $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 \
 		--generate-hashes --constraint - \
-		--group dev --extra masks --extra offline --custom-compile-command "make lock" \
+		--group dev --extra masks --extra search --extra offline --custom-compile-command "make lock" \
 		--output-file requirements.lock pyproject.toml
 
 clean:

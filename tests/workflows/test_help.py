@@ -13,7 +13,7 @@ from tests.command_line import genreid
 
 LIMIT_SECONDS = 0.4
 README = Path(__file__).resolve().parents[2] / "README.md"
-WITH_SUBCOMMANDS = {"data", "train", "import"}
+WITH_SUBCOMMANDS = {"data", "train", "import", "gallery"}
 HELPS = [[verb] for verb in VERBS] + [["data", "check"], ["data", "synthesize"], ["import", "dgnet"]]
 HELPS += [["train", method] for method in ("baseline", "dgnet", "cluster", "taudl")]
 

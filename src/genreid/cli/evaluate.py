@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from genreid.cli.trouble import printable
 from genreid.features.options import FeatureOptions, add_feature_options, feature_options
 
 if TYPE_CHECKING:
+    from genreid.evaluation.open_set import OpenSet
     from genreid.evaluation.ranking import Ranking
     from genreid.features.feature_set import FeatureSet
     from genreid.pipelines.evaluate import Backbone
@@ -55,12 +56,17 @@ def main(argv: Sequence[str]) -> int:
         rankings = rank_sides(sides, rerank=arguments.rerank)
         if not (arguments.rerank or arguments.no_record):
             evaluate.record_rankings(job, sides, rankings)
+    found = _open_set(sides) if arguments.open_set else ()
     if arguments.json:
-        sys.stdout.write(json.dumps(_as_json(arguments, rankings, sides), indent=2) + "\n")
+        sys.stdout.write(
+            json.dumps(_as_json(arguments, rankings, sides) | _open_json(found), indent=2) + "\n"
+        )
     else:
         _print(rankings, *sides)
         for line in _remarks(arguments, sides):
             sys.stdout.write(printable(line) + "\n")
+        for line in _open_lines(found):
+            sys.stdout.write(line + "\n")
     return 0
 
 
@@ -97,11 +103,12 @@ def _arguments() -> argparse.ArgumentParser:
     parser = Arguments(
         prog="genreid evaluate",
         usage=(
-            "genreid evaluate RUN --data DIR [--format F] [--rerank] [--json] [FEATURE OPTIONS]\n"
+            "genreid evaluate RUN --data DIR [--format F] [--rerank] [--open-set] [--json] "
+            "[FEATURE OPTIONS]\n"
             "       genreid evaluate RUN --data SOURCE --holdout N [--split train|all] [...]\n"
             "       genreid evaluate --backbone.name N --backbone.weights F --image.height H --image.width W"
             " --data DIR [...]\n"
-            "       genreid evaluate --query F --gallery F [--fine-weight B] [--rerank] [--json]"
+            "       genreid evaluate --query F --gallery F [--fine-weight B] [--rerank] [--open-set] [--json]"
         ),
         description=(
             f"Rank the gallery for every query ({PROTOCOL}) and print CMC at ranks 1, 5, 10 and 20, mAP "
@@ -135,6 +142,11 @@ def _arguments() -> argparse.ArgumentParser:
         "--rerank",
         action="store_true",
         help="re-rank by k-reciprocal neighbours (k1 20, k2 6, lambda 0.3), on the test set as a whole",
+    )
+    add(
+        "--open-set",
+        action="store_true",
+        help="also: known people found while 0.1, 1, 10 %% of those not in the gallery find somebody",
     )
     add("--json", action="store_true", help="print the figures as JSON, shares as fractions")
     add(
@@ -218,6 +230,32 @@ def _as_json(
     if "uses" in sides.query.metadata:
         answer["uses"] = sides.query.metadata["uses"]
     return answer
+
+
+def _open_set(sides: "TwoSides") -> "tuple[OpenSet, ...]":
+    """Ask every query as somebody known and as somebody unknown."""
+    from genreid.evaluation.open_set import open_set  # noqa: PLC0415
+
+    return open_set(*sides)
+
+
+def _open_json(found: "tuple[OpenSet, ...]") -> dict[str, object]:
+    """Return open-set figures as JSON."""
+    return {"open_set": [asdict(one) for one in found]} if found else {}
+
+
+def _open_lines(found: "tuple[OpenSet, ...]") -> Iterator[str]:
+    """Say what is found at each rate of false alarms."""
+    for one in found:
+        rate = f"{one.false_positive_identification_rate:.1%} of false alarms"
+        if one.true_positive_identification_rate is None or one.interval is None:
+            yield f"Open set, {rate}: {one.queries:,} queries are too few, {one.queries_needed:,} are needed"
+        else:
+            low, high = one.interval
+            yield (
+                f"Open set, {rate}: {one.true_positive_identification_rate:.1%} of the known people are "
+                f"found ({low:.1%} to {high:.1%}), from likeness {one.threshold:.3f} on"
+            )
 
 
 def _remarks(arguments: argparse.Namespace, sides: "TwoSides") -> Iterator[str]:

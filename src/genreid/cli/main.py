@@ -23,6 +23,10 @@ VERBS = {
     "quality": "how good generated images are: FID, LPIPS, SSIM, and what a judge makes of them",
     "extract": "turn the images of a data set into embeddings",
     "evaluate": "rank a gallery for every query: CMC, mAP, mINP",
+    "gallery": "keep embeddings of many images: add, info, remove, prune, rebuild, migrate, export",
+    "search": "find a person in a gallery",
+    "calibrate": "what likeness means the same person: thresholds, probabilities",
+    "inspect": "one page: does the network help on these cameras?",
     "report": "one page about one or more runs: table, curves, pictures",
     "reproduce": "one row of the papers' tables, ours beside theirs; --list shows all",
 }

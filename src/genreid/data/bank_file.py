@@ -8,7 +8,7 @@ import math
 import os
 import shutil
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,6 +134,35 @@ def open_or_build(
     return opened
 
 
+def forget_images(paths: Iterable[Path], cache_dir: Path | None = None) -> int:
+    """Delete every bank that holds one of some images, or that does not say what it holds.
+
+    Args:
+        paths: The files; they need not be there any more.
+        cache_dir: Folder of the banks; default: `banks` in the cache.
+
+    Returns:
+        The number of banks deleted. Nothing is lost by it but time.
+    """
+    marks = {_file_mark(path) for path in paths}
+    deleted = 0
+    for facts in (cache_dir or cache_root() / "banks").glob("[!.]*.json"):
+        try:
+            files = json.loads(facts.read_text(encoding="utf-8")).get("files")
+        except (OSError, ValueError, AttributeError):
+            files = None
+        if files is None or not marks.isdisjoint(files):
+            facts.with_suffix(".npy").unlink(missing_ok=True)
+            facts.unlink(missing_ok=True)
+            deleted += 1
+    return deleted
+
+
+def _file_mark(path: Path) -> str:
+    """Return a short text that stands for a file's name without telling it."""
+    return hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:12]
+
+
 def _open(folder: Path, key: BankKey) -> BankContent | None:
     """Open a finished bank; None if there is none or it is damaged."""
     files = [folder / f"{key.digest}.{end}" for end in ("json", "npy")]
@@ -181,6 +210,7 @@ def _build(folder: Path, key: BankKey, workers: int | None, *, shown: bool) -> N
         sums = sums_of(np.load(array_beside, mmap_mode="r", allow_pickle=False))
         facts: dict[str, Any] = {"version": BANK_VERSION, "kind": key.kind, "shape": key.shape, "sums": sums}
         facts |= {"unreadable": decoded.reasons, "sizes": decoded.sizes}
+        facts["files"] = sorted(_file_mark(path) for path in key.paths)
         facts = json.loads(json.dumps(facts))  # as it will be read
         facts[_OWN_HASH] = _hash_of(facts)
         facts_beside.touch(mode=0o600)

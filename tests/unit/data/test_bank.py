@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import zlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -223,6 +224,8 @@ def test_a_killed_decoder_is_an_error_and_not_a_wait(tmp_path: Path, monkeypatch
 def test_facts_beside_the_array(tmp_path: Path, own_cache: Path) -> None:
     build(draw(tmp_path, 1))
     facts = json.loads(next(own_cache.glob("*.json")).read_text(encoding="utf-8"))
+    (mark,) = facts.pop("files")
+    assert re.fullmatch(r"[0-9a-f]{12}", mark)  # a name that is not told
     known = {"version": 2, "kind": "image", "shape": [1, 3, *SIZE], "unreadable": {}, "sizes": {"0": [*SIZE]}}
     assert facts == {
         **known,
