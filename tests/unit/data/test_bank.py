@@ -3,8 +3,8 @@
 import errno
 import json
 import os
-import zlib
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
