@@ -30,7 +30,7 @@ from genreid.data.progress import Advance, progress_of
 from genreid.data.sample import JUNK_PID, UNKNOWN_CAMID, Sample
 from genreid.data.whole_file import write_whole
 from genreid.features.extract import Extractor
-from genreid.features.options import FeatureOptions
+from genreid.features.options import FeatureOptions, mirror_in
 from genreid.runs.config_file import config_from_dict, config_to_dict
 from genreid.search.alone import alone_in
 from genreid.search.milvus import (
@@ -135,10 +135,10 @@ def deciding(metadata: Mapping[str, str]) -> dict[str, str]:
     """Return what must be equal where embeddings are compared.
 
     Args:
-        metadata: Of a FeatureSet. Where they say nothing of a mirror, only DG-Net's images were mirrored.
+        metadata: Of a FeatureSet.
     """
-    mirror = "on" if "fine_weight" in metadata else "off"
-    return {name: value for name, value in {"mirror": mirror, **metadata}.items() if name in DECIDE}
+    said = {**metadata, "mirror": mirror_in(metadata) or "off"}
+    return {name: value for name, value in said.items() if name in DECIDE}
 
 
 @dataclass(frozen=True)
