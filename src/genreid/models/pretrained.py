@@ -9,6 +9,7 @@ import importlib.metadata
 import logging
 import math
 import re
+import sys
 import urllib.error
 import urllib.request
 import zipfile
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
@@ -389,8 +390,10 @@ def _cache_alone_if_offline() -> Iterator[None]:
 
     Left to itself, it tries again and again for a minute.
     """
-    from huggingface_hub import constants  # noqa: PLC0415 - seconds that only the hub needs
-
+    constants: Any = sys.modules.get("huggingface_hub.constants")  # of the library that timm has imported
+    if constants is None:
+        yield
+        return
     before = constants.HF_HUB_OFFLINE
     try:
         request = urllib.request.Request(constants.ENDPOINT, method="HEAD")  # noqa: S310 - the library's own
