@@ -19,6 +19,7 @@ ROOMS = (
     "training",
     "generation",
     "features",
+    "export",
     "evaluation",
     "quality",
     "search",
