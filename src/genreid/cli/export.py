@@ -52,7 +52,8 @@ def main(argv: Sequence[str]) -> int:
     parity = exported.sidecar["parity"]
     batches = ", ".join(map(str, parity["batches"]))
     near = (
-        f"smallest cosine to torch {parity['cosine_min']:.7f}, rank-1 agreement {parity['rank1_agreement']:.0%}"
+        f"smallest cosine to torch {parity['cosine_min']:.7f}, "
+        f"rank-1 agreement {parity['rank1_agreement']:.0%}"
         if "cosine_min" in parity
         else f"at least {parity['psnr_min']:.1f} dB from torch's pictures"
     )

@@ -5,6 +5,7 @@ the network's own.
 """
 
 import copy
+import warnings
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -134,7 +135,8 @@ def to_onnx(graph: nn.Module, examples: Mapping[str, Tensor], outputs: tuple[str
 
     batch = torch.export.Dim("batch")
     given = tuple(examples.values())
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter's own ways
         graph(*given)  # what is computed once and kept is computed now, with numbers
         program = torch.onnx.export(
             graph,
@@ -159,7 +161,7 @@ def to_onnx(graph: nn.Module, examples: Mapping[str, Tensor], outputs: tuple[str
 
 
 def _stripes(maps: Any, output_size: list[int]) -> Any:  # noqa: ANN401
-    """Translate adaptive max pooling, which ONNX has not; stripes overlap where they do not divide the map."""
+    """Translate adaptive max pooling, which ONNX has not; parts that do not divide a map overlap."""
     from onnxscript import opset18 as op  # noqa: PLC0415 - an extra
 
     def pooled(maps: Any, axis: int, parts: int) -> Any:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""One export, from a run folder to files that have been tried: nothing is handed over that is too far away."""
+"""One export, from a run folder to files that have been tried: what is too far away is not handed over."""
 
 import importlib.util
 import json
@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
@@ -81,7 +80,9 @@ def export_run(run: Path, order: ExportOrder, options: FeatureOptions) -> Export
         (place / "made").mkdir()
         part = replace(order, out=place / "made" / order.out.name)
         described = (
-            _export_reid(run, part, options, place) if order.what == "reid" else _export_generator(run, part, place)
+            _export_reid(run, part, options, place)
+            if order.what == "reid"
+            else _export_generator(run, part, place)
         )
         beside = part.out.with_name(part.out.name + SIDECAR)
         beside.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
@@ -97,7 +98,7 @@ def _expect_room(order: ExportOrder) -> None:
     """Refuse a place where something else lies than an earlier export."""
     known = order.out.with_name(order.out.name + SIDECAR)
     if order.out.exists() and not known.is_file() and not order.force:
-        msg = f"--out {order.out} is there and no export of genreid; give another name, or --force to replace it"
+        msg = f"--out {order.out} is there and no export of genreid; give another name, or --force"
         raise ValueError(msg)
 
 
@@ -118,7 +119,9 @@ def _export_reid(run: Path, order: ExportOrder, options: FeatureOptions, place: 
         half = order.half and order.target != "openvino"  # which stores half precision by itself
         graph = EmbeddingGraph(ready, hand_over, half=half).eval()
         card = Card(opened.size, opened.kind, hand_over, exact.metadata)
-        runner = write_graph(order, Graph(graph, {order.convention.input_name: example}, ("embedding",), card))
+        runner = write_graph(
+            order, Graph(graph, {order.convention.input_name: example}, ("embedding",), card)
+        )
     pixels = np.stack([read_at_size(file.path, opened.size, opened.kind) for file in files])
     parity = compare_embeddings(
         pixels, expected, lambda images: runner((hand_over(images),))[0], order.max_batch
@@ -138,7 +141,7 @@ def _expect_near(order: ExportOrder, parity: Parity) -> None:
     if not parity.cosine_min >= wanted:
         advice = "; leave out --half" if order.half else ""
         msg = (
-            f"{order.out.name}: of a file its smallest cosine to torch's embedding is {parity.cosine_min:.6f}, "
+            f"{order.out.name}: its smallest cosine to torch's embedding is {parity.cosine_min:.6f}, "
             f"expected {wanted} or more; nothing is written{advice}"
         )
         raise ValueError(msg)
@@ -166,8 +169,8 @@ def _export_generator(run: Path, order: ExportOrder, place: Path) -> dict[str, A
     parity: PictureParity = compare_pictures(inputs, run_module(module), runner, order.max_batch)
     if not parity.psnr_min >= PSNR:
         msg = (
-            f"{order.out.name}: its pictures are {parity.psnr_min:.1f} dB from torch's, expected {PSNR:.0f} dB or "
-            "more; nothing is written"
+            f"{order.out.name}: its pictures are {parity.psnr_min:.1f} dB from torch's, expected {PSNR:.0f} "
+            "or more; nothing is written"
         )
         raise ValueError(msg)
     made = runner(tuple(one[:EXAMPLES] for one in inputs))
@@ -183,5 +186,5 @@ def _pairs(files: list[DrawnFile], card: Card) -> Arrays:
     nearest = Image.Resampling.NEAREST
     masks = [np.asarray(Image.fromarray(file.mask).resize((width, height), nearest)) for file in files]
     images = people.astype(np.float32) / np.float32(255)
-    shapes: NDArray[np.float32] = np.stack(masks)[:, None].astype(np.float32)
-    return images, np.roll(images, 5, 0), shapes, np.roll(shapes, 5, 0)
+    people_masks = np.stack(masks)[:, None].astype(np.float32)
+    return images, np.roll(images, 5, 0), people_masks, np.roll(people_masks, 5, 0)

@@ -1,6 +1,6 @@
 """What is exported, for which tool; what each tool hands over is a fact of that tool (docs/export.md)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -19,23 +19,23 @@ class Convention:
         suffix: What the file's name ends in; nothing: a folder.
         hand_over: What the tool makes of pixels.
         input_name: Name of the graph's input.
-        runs_generators: Whether it is a runtime for any network, and not for re-id alone.
+        runs_generators: Whether generators are exported for it, too.
     """
 
     suffix: str = ".onnx"
-    hand_over: HandOver = HandOver()
+    hand_over: HandOver = field(default_factory=HandOver)
     input_name: str = "images"
     runs_generators: bool = False
 
 
 CONVENTIONS: dict[Target, Convention] = {
     "plain": Convention(runs_generators=True),
-    "boxmot": Convention(hand_over=HandOver(255.0, IMAGENET.mean, IMAGENET.std)),
+    "boxmot": Convention(hand_over=HandOver(255.0, *IMAGENET)),
     "ultralytics": Convention(),
     "deepstream": Convention(hand_over=HandOver(1.0), input_name="input"),
     "openvino": Convention(suffix=".xml", runs_generators=True),
     "roboflow-reid": Convention(suffix=""),
-    "torchscript": Convention(suffix=".torchscript", runs_generators=True),
+    "torchscript": Convention(suffix=".torchscript"),
 }
 
 
@@ -79,9 +79,7 @@ class ExportOrder:
             raise ValueError(msg)
         if self.what != "reid" and not self.convention.runs_generators:
             able = ", ".join(name for name, tool in CONVENTIONS.items() if tool.runs_generators)
-            msg = (
-                f"--for {self.target} reads re-id networks, and a {self.what} makes pictures; type --for {able}"
-            )
+            msg = f"--for {self.target}: a {self.what} makes pictures, which no tracker reads; type --for {able}"
             raise ValueError(msg)
         if self.half and self.what != "reid":
             msg = f"--half is of re-id networks; a {self.what}'s pictures would lose 60 dB; leave it out"

@@ -1,4 +1,4 @@
-"""From picture file to embedding in both worlds: how near are they? Run by every export before it says done."""
+"""From picture file to embedding in both worlds: how near? Run by every export before it says done."""
 
 import io
 from collections.abc import Callable, Iterator

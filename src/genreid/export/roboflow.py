@@ -1,7 +1,7 @@
 """Roboflow's `reid`: a folder with `reid_config.json` and `weights.safetensors` of a timm network.
 
-The tool builds `timm.create_model(NAME, num_classes=0)`, loads all of its weights by name, resizes with Pillow,
-normalises with the mean and deviation of the file, and compares by cosine (docs/export.md).
+The tool builds `timm.create_model(NAME, num_classes=0)`, loads all of its weights by name, resizes with
+Pillow, normalises with the mean and deviation of the file, and compares by cosine (docs/export.md).
 """
 
 import json
@@ -89,8 +89,8 @@ def _expect_plain(opened: OpenedNetwork, ready: ReadyNetwork) -> ReidNetwork:
     found = [what for what, there in extras.items() if there]
     if found:
         msg = (
-            f"--for roboflow-reid: its files describe a timm backbone and average pooling and nothing more, and "
-            f"this network has {' and '.join(found)}; type --for plain"
+            "--for roboflow-reid: its files describe a timm backbone and average pooling and nothing more, "
+            f"and this network has {' and '.join(found)}; type --for plain"
         )
         raise ValueError(msg)
     assert isinstance(network, ReidNetwork)

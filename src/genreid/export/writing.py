@@ -68,8 +68,7 @@ def _write_onnx(order: ExportOrder, graph: Graph, path: Path) -> None:
 def _write_torchscript(path: Path, graph: Graph) -> Run:
     """Write a graph as TorchScript."""
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore", DeprecationWarning)  # torch's way on is torch.export
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # heights and widths are meant to be constants
+        warnings.simplefilter("ignore")  # that TorchScript is old, and that heights and widths are constants
         traced = torch.jit.trace(graph.module, tuple(graph.examples.values()), check_trace=False)
         traced.save(str(path))
-    return run_torchscript(path)
+        return run_torchscript(path)

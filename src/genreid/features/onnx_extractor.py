@@ -77,14 +77,19 @@ class Card:
             height, width = values["size"]
             given = values["hand_over"]
             mean, std = (tuple(float(value) for value in given[name]) for name in ("mean", "std"))
-            kind, features = values["kind"], {str(k): str(v) for k, v in values["features"].items()}
-            if kind not in get_args(Kind) or len(mean) != 3 or len(std) != 3:
-                raise KeyError(kind)
-            hand_over = HandOver(float(given["divisor"]), mean, std)
+            features = {str(key): str(value) for key, value in values["features"].items()}
+            hand_over = HandOver(float(given["divisor"]), _three(mean), _three(std))
+            kind = get_args(Kind)[get_args(Kind).index(values["kind"])]
             return cls((int(height), int(width)), kind, hand_over, features)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             msg = f"expected size, kind, hand_over and features, got {values!r}"
             raise ValueError(msg) from error
+
+
+def _three(values: tuple[float, ...]) -> tuple[float, float, float]:
+    """Return three numbers; of another count is a ValueError."""
+    red, green, blue = values
+    return red, green, blue
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,9 @@ class OnnxExtractor:
             msg = f"{path}: an exported network needs onnxruntime; {INSTALL}"
             raise ValueError(msg) from error
         if not path.is_file():
-            msg = f"no exported network at {path}; make one with `genreid export RUN --for plain --out {path}`"
+            msg = (
+                f"no exported network at {path}; make one with `genreid export RUN --for plain --out {path}`"
+            )
             raise FileNotFoundError(msg)
         try:
             session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
