@@ -5,11 +5,12 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from genreid.cli.arguments import Arguments
+from genreid.export.order import ExportOrder, Target, What
 from genreid.features.options import add_feature_options, feature_options
 
-_TARGETS = ("plain", "boxmot", "ultralytics", "deepstream", "openvino", "roboflow-reid", "torchscript")
 _NOT_TAKEN = {
     "precision": "an export is of float32, or with --half of half precision",
     "batch_size": "a file takes batches of any size; --max-batch N says which is tried",
@@ -32,8 +33,6 @@ def main(argv: Sequence[str]) -> int:
             msg = f"genreid export does not take --{name.replace('_', '-')}: {why}"
             raise ValueError(msg)
     options = feature_options(arguments)
-    from genreid.export.order import ExportOrder  # noqa: PLC0415 - `genreid --help` stays quick
-
     order = ExportOrder(
         arguments.out,
         arguments.target,
@@ -78,14 +77,14 @@ def _arguments() -> argparse.ArgumentParser:
     add(
         "--for",
         dest="target",
-        choices=_TARGETS,
+        choices=get_args(Target),
         required=True,
         help="the tool; plain: ONNX that takes RGB / 255",
     )
     add("--out", type=Path, required=True, metavar="PATH", help="the file to write; roboflow-reid: a folder")
     add(
         "--what",
-        choices=("reid", "renderer", "swapper"),
+        choices=get_args(What),
         default="reid",
         help="the re-id network, CR-GAN's generator, or DG-Net's (default: reid)",
     )

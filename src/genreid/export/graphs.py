@@ -51,7 +51,7 @@ class EmbeddingGraph(nn.Module):
         self.register_buffer("shift", torch.tensor(shift).view(1, 3, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Embed [B,3,H,W]: [B,D]."""
+        """Embed `images` [B,3,H,W], as the tool hands them over: [B,D] of unit length."""
         return self.ready(torch.addcmul(self.shift, images, self.scale))
 
 
@@ -81,7 +81,17 @@ class RendererGraph(nn.Module):
     def forward(
         self, source: Tensor, target: Tensor, source_mask: Tensor, target_mask: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Render [B,3,H,W] in [0, 1] with masks [B,1,H,W]; images are clipped to [0, 1]."""
+        """Render pictures.
+
+        Args:
+            source: [B,3,H,W] in [0, 1].
+            target: [B,3,H,W] in [0, 1].
+            source_mask: [B,1,H,W], 1 = person.
+            target_mask: [B,1,H,W], 1 = person.
+
+        Returns:
+            Images [B,3,H,W], clipped to [0, 1], and context masks [B,1,H,W].
+        """
         pair = ConditionPair(2 * source - 1, 2 * target - 1, source_mask, target_mask)
         rendering = self.renderer(pair)
         return ((rendering.image + 1) / 2).clamp(0, 1), rendering.context_mask
@@ -99,7 +109,7 @@ class SwapperGraph(nn.Module):
         self.appearance, self.structure, self.decoder = networks
 
     def forward(self, appearance: Tensor, structure: Tensor) -> Tensor:
-        """Swap [B,3,H,W] in [0, 1]: [B,3,H,W] in [0, 1]."""
+        """Put `appearance` into `structure`, each [B,3,H,W] in [0, 1]: [B,3,H,W] in [0, 1]."""
         code = self.appearance(to_normalised(2 * appearance - 1)).code
         made = self.decoder(self.structure(to_normalised(2 * structure - 1)), code)
         return (from_normalised(made) + 1) / 2
@@ -162,7 +172,9 @@ def to_onnx(graph: nn.Module, examples: Mapping[str, Tensor], outputs: tuple[str
 
 def _stripes(maps: Any, output_size: list[int]) -> Any:  # noqa: ANN401
     """Translate adaptive max pooling, which ONNX has not; parts that do not divide a map overlap."""
-    from onnxscript import opset18 as op  # noqa: PLC0415 - an extra
+    from onnxscript import opset18  # noqa: PLC0415 - an extra
+
+    op: Any = opset18
 
     def pooled(maps: Any, axis: int, parts: int) -> Any:  # noqa: ANN401
         length = int(maps_shape[axis])

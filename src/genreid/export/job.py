@@ -150,6 +150,8 @@ def _expect_near(order: ExportOrder, parity: Parity) -> None:
 def _export_generator(run: Path, order: ExportOrder, place: Path) -> dict[str, Any]:
     """Write a generator; return what the sidecar says."""
     module: nn.Module
+    names: tuple[str, ...]
+    outputs: tuple[str, ...]
     if order.what == "renderer":
         renderer = load_renderer(run)
         if not renderer.network.is_trained:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from genreid.features.onnx_extractor import HandOver
-from genreid.models.appearance import IMAGENET
 
 Target = Literal["plain", "boxmot", "ultralytics", "deepstream", "openvino", "roboflow-reid", "torchscript"]
 What = Literal["reid", "renderer", "swapper"]
@@ -30,7 +29,7 @@ class Convention:
 
 CONVENTIONS: dict[Target, Convention] = {
     "plain": Convention(runs_generators=True),
-    "boxmot": Convention(hand_over=HandOver(255.0, *IMAGENET)),
+    "boxmot": Convention(hand_over=HandOver(255.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))),
     "ultralytics": Convention(),
     "deepstream": Convention(hand_over=HandOver(1.0), input_name="input"),
     "openvino": Convention(suffix=".xml", runs_generators=True),
@@ -79,7 +78,7 @@ class ExportOrder:
             raise ValueError(msg)
         if self.what != "reid" and not self.convention.runs_generators:
             able = ", ".join(name for name, tool in CONVENTIONS.items() if tool.runs_generators)
-            msg = f"--for {self.target}: a {self.what} makes pictures, which no tracker reads; type --for {able}"
+            msg = f"--for {self.target}: a {self.what} makes pictures, no embeddings; type --for {able}"
             raise ValueError(msg)
         if self.half and self.what != "reid":
             msg = f"--half is of re-id networks; a {self.what}'s pictures would lose 60 dB; leave it out"

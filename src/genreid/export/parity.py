@@ -156,4 +156,5 @@ def _nearest(embeddings: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return the nearest other row of each row."""
     cosines = embeddings @ embeddings.T
     np.fill_diagonal(cosines, -np.inf)
-    return cosines.argmax(1)
+    nearest: NDArray[np.int64] = cosines.argmax(1)
+    return nearest

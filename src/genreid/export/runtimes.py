@@ -51,7 +51,8 @@ def run_torchscript(path: Path) -> Run:
     Args:
         path: The file.
     """
-    return run_module(torch.jit.load(path, map_location="cpu"))
+    load: Callable[..., Any] = torch.jit.load
+    return run_module(load(path, map_location="cpu"))
 
 
 def run_module(module: Callable[..., Any]) -> Run:

@@ -4,7 +4,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -69,6 +69,7 @@ def _write_torchscript(path: Path, graph: Graph) -> Run:
     """Write a graph as TorchScript."""
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # that TorchScript is old, and that heights and widths are constants
-        traced = torch.jit.trace(graph.module, tuple(graph.examples.values()), check_trace=False)
+        trace: Any = torch.jit.trace
+        traced = trace(graph.module, tuple(graph.examples.values()), check_trace=False)
         traced.save(str(path))
         return run_torchscript(path)

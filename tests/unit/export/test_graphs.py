@@ -148,7 +148,8 @@ def test_half_precision_is_of_the_backbone_alone() -> None:
         expected = ready(images * 2 - 1)
         found = EmbeddingGraph(ready, HandOver(), half=True).eval()(images)
     assert found.dtype == torch.float32
-    assert {value.dtype for value in ready.network.backbone.parameters()} == {torch.float16}
+    backbone = ready.network.get_submodule("backbone")
+    assert {value.dtype for value in backbone.parameters()} == {torch.float16}
     assert next(network.parameters()).dtype == torch.float32, "the given network stays"
     cosines = (found * expected).sum(1)
     assert 0.999 < float(cosines.min()) < 1 - 1e-9

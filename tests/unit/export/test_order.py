@@ -20,7 +20,7 @@ from genreid.export.order import ExportOrder
         (
             "a.onnx",
             {"target": "boxmot", "what": "swapper"},
-            "makes pictures, which no tracker reads; type --for plain, openvino",
+            "makes pictures, no embeddings; type --for plain, openvino",
         ),
         ("a.onnx", {"what": "renderer", "half": True}, "--half is of re-id networks"),
         ("a", {"target": "roboflow-reid", "half": True}, "computes in float32"),
