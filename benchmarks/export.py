@@ -7,12 +7,15 @@ Each way decodes every file with the package's decoder and embeds in batches of 
 that what else the machine does meets all of them. torch is the `Extractor`, in float32 and in bf16. int8 is
 ONNX Runtime's static quantisation (a scale a channel), calibrated on 64 images. With a data set: rank-1 and
 mAP with every engine, and with resizing as BoxMOT and Ultralytics do it, which look at two pixels an axis.
+OMP_NUM_THREADS=1 gives every engine one thread: on a machine that does other things torch's threads wait for
+each other, the others' hardly, so that rates say little and processor seconds more.
 Goals: EfficientNet-Lite0 at 128x64 twice as fast as torch; ResNet-50 at 256x128: docs/performance.md.
 """
 
 import argparse
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -43,6 +46,7 @@ ONNX, OPENVINO = "onnxruntime, fp32", "openvino, fp32"
 ONNX_INT8, OPENVINO_INT8 = "onnxruntime, int8", "openvino, int8"
 
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+Turns = dict[str, list[float]]
 Resize = Callable[[Path, tuple[int, int]], NDArray[np.uint8]]
 
 
@@ -67,14 +71,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.data is not None:
             train = open_dataset(options.data).train
             case = case._replace(calibration=[sample.path for sample in train[:CALIBRATION]])
-        engines = make_engines(case, place)
-        rates = measure(case, engines, options.repeats)
+        engines = make_engines(case, place, torch.get_num_threads())
+        rates, costs = measure(case, engines, options.repeats)
         sheet.figures = {
             "network": options.backbone if options.run is None else f"run {options.run.name}",
             "size": list(case.opened.size),
             "images": len(case.paths),
             "threads": torch.get_num_threads(),
             "images_per_second": {name: spread(found) for name, found in rates.items()},
+            "processor_seconds_per_image": {name: spread(found) for name, found in costs.items()},
             "smallest_cosine_to_torch": cosines(case, engines),
         }
         if options.data is not None:
@@ -115,7 +120,7 @@ def _opened(options: argparse.Namespace) -> OpenedNetwork:
     return OpenedNetwork(network, (options.size[0], options.size[1]), "image", {})
 
 
-def make_engines(case: Case, place: Path) -> dict[str, Embed]:
+def make_engines(case: Case, place: Path, threads: int) -> dict[str, Embed]:
     """Return every engine as a function of pixels."""
     import onnx  # noqa: PLC0415 - an extra
 
@@ -135,10 +140,10 @@ def make_engines(case: Case, place: Path) -> dict[str, Embed]:
     return {
         TORCH: extractor("fp32"),
         TORCH_BF16: extractor("bf16"),
-        ONNX: exported(run_onnx(place / "n.onnx")),
-        OPENVINO: exported(run_openvino(place / "n.onnx")),
-        ONNX_INT8: exported(run_onnx(place / "n8.onnx")),
-        OPENVINO_INT8: exported(run_openvino(place / "n8.onnx")),
+        ONNX: exported(run_onnx(place / "n.onnx", threads)),
+        OPENVINO: exported(run_openvino(place / "n.onnx", threads)),
+        ONNX_INT8: exported(run_onnx(place / "n8.onnx", threads)),
+        OPENVINO_INT8: exported(run_openvino(place / "n8.onnx", threads)),
     }
 
 
@@ -168,15 +173,18 @@ def read(paths: Sequence[Path], opened: OpenedNetwork) -> NDArray[np.uint8]:
     return np.stack([decode(path, opened.size, opened.kind) for path in paths])
 
 
-def measure(case: Case, engines: dict[str, Embed], repeats: int) -> dict[str, list[float]]:
-    """Return images a second of every engine, from file to embedding, in turns."""
-    rates: dict[str, list[float]] = {name: [] for name in engines}
+def measure(case: Case, engines: dict[str, Embed], repeats: int) -> tuple[Turns, Turns]:
+    """Return images a second and processor seconds an image of every engine, from file to embedding."""
+    rates: Turns = {name: [] for name in engines}
+    costs: Turns = {name: [] for name in engines}
     for turn in range(repeats + 1):
         for name, embed in engines.items():
+            began = time.process_time()
             taken = seconds_of(partial(embed_files, embed, case))
             if turn:  # the first warms up
                 rates[name].append(len(case.paths) / taken)
-    return rates
+                costs[name].append((time.process_time() - began) / len(case.paths))
+    return rates, costs
 
 
 def embed_files(embed: Embed, case: Case) -> None:

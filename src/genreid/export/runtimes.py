@@ -15,28 +15,33 @@ OPENVINO_EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
 """Without it OpenVINO computes in bfloat16 on CPUs that have it, whatever the file says."""
 
 
-def run_onnx(path: Path) -> Run:
+def run_onnx(path: Path, threads: int = 0) -> Run:
     """Return an ONNX file as a function, by ONNX Runtime on the CPU.
 
     Args:
         path: The file.
+        threads: How many; 0: as many as cores.
     """
     import onnxruntime  # noqa: PLC0415 - an extra
 
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     names = [item.name for item in session.get_inputs()]
     return lambda arrays: tuple(session.run(None, dict(zip(names, arrays, strict=True))))
 
 
-def run_openvino(path: Path) -> Run:
+def run_openvino(path: Path, threads: int = 0) -> Run:
     """Return an OpenVINO model as a function, on the CPU in float32.
 
     Args:
         path: The XML file, or an ONNX file.
+        threads: How many; 0: as many as cores.
     """
     import openvino  # noqa: PLC0415 - an extra
 
-    compiled: Any = openvino.Core().compile_model(path, "CPU", OPENVINO_EXACT)
+    settings = {**OPENVINO_EXACT, "INFERENCE_NUM_THREADS": threads}
+    compiled: Any = openvino.Core().compile_model(path, "CPU", settings)
 
     def run(arrays: Arrays) -> Arrays:
         found = compiled(list(arrays))
