@@ -37,8 +37,9 @@ from genreid.features.extract import Extractor, OpenedNetwork, open_network
 from genreid.features.feature_set import FeatureSet
 from genreid.features.networks import make_ready
 from genreid.features.onnx_extractor import HandOver
-from genreid.features.options import FeatureOptions, Precision
+from genreid.features.options import FeatureOptions
 from genreid.models.backbone import BackboneConfig, build_reid_network
+from genreid.models.devices import PrecisionName
 
 BATCH, CALIBRATION = 32, 64
 TORCH, TORCH_BF16 = "torch, fp32", "torch, bf16"
@@ -131,7 +132,7 @@ def make_engines(case: Case, place: Path, threads: int) -> dict[str, Embed]:
     )
     quantise(place / "n.onnx", place / "n8.onnx", read(case.calibration, opened))
 
-    def extractor(precision: Precision) -> Embed:
+    def extractor(precision: PrecisionName) -> Embed:
         return Extractor.of_opened(opened, FeatureOptions(device="cpu", precision=precision)).embed_pixels
 
     def exported(run: Run) -> Embed:

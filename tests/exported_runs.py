@@ -9,8 +9,8 @@ from torch import nn
 from genreid.models.backbone import BackboneConfig, ReidNetwork, build_reid_network
 from genreid.models.crgan import Generator, GeneratorConfig
 from genreid.models.neck import NeckConfig, build_neck_network
-from genreid.training.checkpoint import CheckpointState, save_checkpoint
-from genreid.training.config_file import config_to_dict
+from genreid.runs.checkpoint import CheckpointState, save_checkpoint
+from genreid.runs.config_file import config_to_dict
 from tests.tiny_dgnet_run import enliven
 
 LITE_SIZE = (64, 32)

@@ -13,7 +13,7 @@ from genreid.export.parity import Parity, draw_files
 from genreid.export.runtimes import run_openvino, run_torchscript
 from genreid.features.embedder import Embedder
 from genreid.features.options import FeatureOptions
-from genreid.training.trained_networks import load_reid_network
+from genreid.runs.trained_networks import load_reid_network
 from tests.command_line import genreid
 from tests.exported_runs import save_lite, save_neck, save_renderer
 from tests.tiny_dgnet_run import SIZE, save_dgnet, save_teacher

@@ -36,8 +36,8 @@ from genreid.features.extract import Extractor, open_network
 from genreid.features.networks import make_ready
 from genreid.features.onnx_extractor import INSTALL, Card, HandOver
 from genreid.features.options import FeatureOptions
-from genreid.training.trained_networks import load_dgnet
-from genreid.training.trained_renderer import load_renderer
+from genreid.runs.trained_networks import load_dgnet
+from genreid.runs.trained_renderer import load_renderer
 
 SIDECAR = ".metadata.json"
 """Behind the whole name of the file, where BoxMOT looks for it."""

@@ -27,7 +27,7 @@ from genreid.features.onnx_extractor import HandOver
 from genreid.features.options import FeatureOptions
 from genreid.generation.swapping import Swapper
 from genreid.models.dgnet import DgnetNetworks
-from genreid.training.precision import choose_compute
+from genreid.models.precision import choose_compute
 from tests.exported_runs import LITE_SIZE, lite_network
 from tests.oracles.export_oracle import handed_over, stripe_maxima
 from tests.tiny_dgnet_run import SIZE, appearance_encoder, dgnet_networks
