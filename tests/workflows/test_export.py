@@ -1,6 +1,7 @@
 """`genreid export` as a user types it: every tool, parity from the picture file, refusals."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,16 +76,16 @@ def test_a_neck_for_boxmot(files: list[Path], tmp_path: Path) -> None:
 
 def test_stripes_for_openvino(dgnet: Path, files: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "teacher.xml"
-    words = ("--stage", "pretrained", "--pooling", "lmp", "--parts", 2)
+    words = ("--stage", "pretrained", "--pooling", "lmp", "--parts", 2, "--mirror", "on")
     described = exported(dgnet, "--for", "openvino", "--out", out, *words)
     assert {path.name for path in tmp_path.iterdir()} == {
         "teacher.xml",
         "teacher.bin",
         "teacher.xml.metadata.json",
     }
-    assert described["features"]["parts"] == "2"
+    assert (described["features"]["parts"], described["features"]["mirror"]) == ("2", "on")
     expected = Embedder.from_run(
-        dgnet, FeatureOptions("pretrained", "lmp", 2, precision="fp32", device="cpu")
+        dgnet, replace(EXACT, stage="pretrained", pooling="lmp", parts=2, mirror="on")
     )
     pixels = np.random.default_rng(0).integers(0, 256, (3, 3, *SIZE), np.uint8)
     found = run_openvino(out)(((pixels / 255).astype(np.float32),))[0]

@@ -83,7 +83,7 @@ def _expect_plain(opened: OpenedNetwork, ready: ReadyNetwork) -> ReidNetwork:
         "a bottleneck or neck": isinstance(network, ReidNetwork) and network.bottleneck is not None,
         "GeM pooling": isinstance(getattr(network, "gem", None), nn.Module),
         "local max pooling": isinstance(ready, PooledNetwork) and ready.pooling != "average",
-        "mirror images": getattr(ready, "mirror", "off") == "on",
+        "mirror images": isinstance(ready, PooledNetwork) and ready.mirror == "on",
         "a last stride of 1": _keeps_more_rows(network.backbone),
     }
     found = [what for what, there in extras.items() if there]
