@@ -13,12 +13,13 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 TEST_ENV := OMP_NUM_THREADS=1
 TEST_FLAGS := -n auto --maxprocesses=8 --dist=worksteal
 
-.PHONY: demo install test trust check bench lock api clean help
+.PHONY: demo install test test-tools trust check bench lock api clean help
 
 help:
 	@echo "make demo     both methods on drawn people, in some minutes (-> SEED=1 for other people)"
 	@echo "make install  set .venv up from requirements.lock"
 	@echo "make test     all tests (-> TESTS=tests/unit/data for some of them)"
+	@echo "make test-tools  exported networks in BoxMOT, Ultralytics and Roboflow reid (.venv-tools, large packages)"
 	@echo "make check    linter, formatter, types, guards"
 	@echo "make trust    hostile and odd files, and 20 s of files changed by chance (-> FUZZ=3600 for an hour)"
 	@echo "make bench    the benchmarks, about 25 minutes (-> BENCH=ranking for some of them)"
@@ -46,6 +47,13 @@ TESTS := tests
 test: $(STAMP)
 	$(TEST_ENV) $(BIN)/python -m pytest $(TEST_FLAGS) $(TESTS)
 
+# The tools pin other versions of what we use, so they live apart.
+TOOLS := 'boxmot[onnx,openvino]==25.0.0' 'ultralytics==8.4.190' 'reid==0.1.0rc1'
+test-tools: $(if $(filter uv,$(UV)),,$(UV))
+	@test -x .venv-tools/bin/python || $(UV) venv --quiet --python "$(PYTHON)" .venv-tools
+	$(UV) pip install --quiet --python .venv-tools/bin/python -e '.[export]' $(TOOLS) pytest
+	$(TEST_ENV) .venv-tools/bin/python -m pytest tests/tools/in_real_tools.py
+
 check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -68,8 +76,8 @@ api: $(STAMP)
 lock: $(if $(filter uv,$(UV)),,$(UV))
 	echo 'backports-strenum<1.3' | $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 \
 		--generate-hashes --constraint - \
-		--group dev --extra masks --extra search --extra offline --custom-compile-command "make lock" \
+		--group dev --extra masks --extra search --extra offline --extra export --custom-compile-command "make lock" \
 		--output-file requirements.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) .uv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-tools .uv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PACKAGES = (
     *("genreid", "torch", "torchvision", "timm", "numpy", "scipy", "numba", "faiss-cpu", "scikit-learn"),
-    *("pillow", "ai-edge-litert"),
+    *("pillow", "ai-edge-litert", "onnxruntime", "openvino"),
 )
 """What computes: their versions stand in every result."""
 

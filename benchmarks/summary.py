@@ -30,6 +30,7 @@ BENCHMARKS = {
     "crgan_step": Benchmark("stage II at compact sizes, against a literal one", 3),
     "crgan_finetuning": Benchmark("stage III, against rendering alone and training alone", 0.5),
     "extraction": Benchmark("JPEG files to embeddings, against a plain loop", 3),
+    "export": Benchmark("JPEG files to embeddings: torch, ONNX Runtime, OpenVINO, float32 and int8", 2),
     "ranking": Benchmark("CMC, mAP and mINP from distances, against numpy.argsort; a million images", 1.5),
     "evaluation": Benchmark("from 2048-d features to the figures, against full matrices: time, memory", 1.5),
     "neighbours": Benchmark("clustering and k-reciprocal re-ranking, step by step", 1.5),

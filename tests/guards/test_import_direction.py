@@ -19,6 +19,7 @@ ROOMS = (
     "training",
     "generation",
     "features",
+    "export",
     "evaluation",
     "quality",
     "search",
@@ -36,7 +37,7 @@ STRICT_ROOMS = {
     "neighbours": {"numpy", "scipy", "numba", "faiss"},
 }
 """These know arrays only: nothing of data, files or configs reaches them but as plain arguments."""
-USERS_OF_NETWORKS = {"generation", "features", "evaluation", "quality", "search", "report"}
+USERS_OF_NETWORKS = {"generation", "features", "export", "evaluation", "quality", "search", "report"}
 """These take networks, settings and records from a run folder; how they came about is no matter of theirs."""
 
 

@@ -27,6 +27,7 @@ VERBS = {
     "search": "find a person in a gallery",
     "calibrate": "what likeness means the same person: thresholds, probabilities",
     "inspect": "one page: does the network help on these cameras?",
+    "export": "write a network as a file that other programs run, with the same embeddings",
     "report": "one page about one or more runs: table, curves, pictures",
     "reproduce": "one row of the papers' tables, ours beside theirs; --list shows all",
 }

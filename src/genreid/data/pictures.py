@@ -1,18 +1,22 @@
 """Pictures as a user has them (files, Pillow images, arrays) into arrays, or a clear word why not."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeGuard, Union
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from genreid.data.decode import Kind, UnreadableImageError, decode, read_image, resized, upright_rgb
 
+if TYPE_CHECKING:  # `Embedder.from_onnx` needs no torch
+    from torch import Tensor
+
 Picture = Path | str | Image.Image | NDArray[np.uint8]
 """A file, a Pillow image, or an array uint8 [3, H, W] in RGB; of any size."""
-Pictures = Sequence[Picture] | NDArray[np.uint8] | Tensor
+Pictures = Union[Sequence[Picture], NDArray[np.uint8], "Tensor"]
 """A list of pictures, each of its own size; or one array or tensor uint8 [N, 3, H, W]."""
 
 
@@ -33,7 +37,7 @@ def check_list(name: str, pictures: Pictures) -> None:
     if isinstance(pictures, str | Path | Image.Image):
         msg = f"{name} must be a list of pictures, got one: {pictures}; type [picture]"
         raise ValueError(msg)
-    if isinstance(pictures, np.ndarray | Tensor) and pictures.ndim == 3:
+    if (isinstance(pictures, np.ndarray) or _is_tensor(pictures)) and pictures.ndim == 3:
         msg = f"{name} must be a list of pictures, got one array {list(pictures.shape)}; type [picture]"
         raise ValueError(msg)
     if len(pictures) == 0:
@@ -86,7 +90,7 @@ def _unreadable(picture: Path | str, error: UnreadableImageError) -> UnreadableP
 
 def _checked(picture: object) -> NDArray[np.uint8]:
     """Refuse what is not uint8 [3, H, W], with a hint for the usual other order."""
-    if isinstance(picture, Tensor):
+    if _is_tensor(picture):
         picture = picture.numpy(force=True)
     if not isinstance(picture, np.ndarray):
         msg = f"a picture must be a path, a Pillow image or an array, got a {type(picture).__name__}"
@@ -97,3 +101,9 @@ def _checked(picture: object) -> NDArray[np.uint8]:
         msg = f"a picture must be uint8 [3, H, W] in RGB, got {picture.dtype} {list(picture.shape)}{hint}"
         raise ValueError(msg)
     return picture
+
+
+def _is_tensor(value: object) -> "TypeGuard[Tensor]":
+    """Tell whether something is a tensor; where torch has not been imported, there are none."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)

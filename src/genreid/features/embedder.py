@@ -3,16 +3,18 @@
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self, Union
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from genreid.data.pictures import Pictures, UnreadablePictureError, read_at_size
-from genreid.features.extract import Extractor
+from genreid.features.onnx_extractor import OnnxExtractor
 from genreid.features.options import FeatureOptions, Mirror
+
+if TYPE_CHECKING:  # `from_onnx` needs no torch
+    from genreid.features.extract import Extractor
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ class Embedder:
         extractor: The network, its image size, its device.
     """
 
-    extractor: Extractor
+    extractor: Union["Extractor", OnnxExtractor]
 
     @classmethod
     def from_run(
@@ -46,9 +48,25 @@ class Embedder:
         Raises:
             ValueError: If the run holds no such network, or the options cannot be met; says what to type.
         """
+        from genreid.features.extract import Extractor  # noqa: PLC0415 - it imports torch
+
         chosen = options or FeatureOptions()
         chosen = chosen if mirror is None else replace(chosen, mirror=mirror)
         return cls(Extractor.from_run(Path(run).expanduser(), chosen))
+
+    @classmethod
+    def from_onnx(cls, path: str | Path) -> Self:
+        """Load an exported network, to be run by ONNX Runtime on the CPU; torch is not imported.
+
+        Args:
+            path: ONNX file of `genreid export`; all that decides its embeddings is in it.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If onnxruntime is not installed, or the file is none of a re-id network of
+                `genreid export`; says what to type.
+        """
+        return cls(OnnxExtractor.open(Path(path).expanduser()))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -72,7 +90,7 @@ class Embedder:
         if isinstance(images, str | Path | Image.Image):
             msg = f"expected a list of pictures, got one: {images}; type embedder([picture])"
             raise ValueError(msg)
-        count, step = len(images), self.extractor.options.batch_size
+        count, step = len(images), self.extractor.batch_size
         parts = [self._embed_some(images[start : start + step], start) for start in range(0, count, step)]
         return np.concatenate(parts) if parts else np.zeros((0, self._width()), np.float32)
 
@@ -86,8 +104,7 @@ class Embedder:
             except UnreadablePictureError as error:
                 unreadable[number] = True
                 logger.warning("picture %d gets NaN as its embedding: %s", first + number, error)
-        on_device = torch.from_numpy(batch).to(self.extractor.compute.device)
-        embeddings = self.extractor.embed_images(on_device).cpu().numpy()
+        embeddings = self.extractor.embed_pixels(batch)
         embeddings[unreadable] = np.nan
         return embeddings
 

@@ -74,13 +74,7 @@ class Extractor:
         Raises:
             ValueError: If the run holds no such network, or the options cannot be met; says what to type.
         """
-        loaded = _load(run, options.stage)
-        origin = {"run": run.name, "stage": loaded.stage, "step": str(loaded.step)}
-        if isinstance(loaded, LoadedNetwork):
-            origin["training"] = loaded.training
-            uses = STAGES[loaded.training].uses
-            origin |= {"uses": uses} if uses else {}
-        return cls._ready(loaded.network, _Images(loaded.size, loaded.kind), options, origin)
+        return cls.of_opened(open_network(run, options), options)
 
     @classmethod
     def of_backbone(cls, backbone: BackboneConfig, image: ImageConfig, options: FeatureOptions) -> Self:
@@ -96,21 +90,21 @@ class Extractor:
         """
         network = build_reid_network(backbone, 1, image.size).eval()
         origin = {"backbone": backbone.name, "weights": backbone.weights}
-        return cls._ready(network, _Images(image.size, image.kind), options, origin)
+        return cls.of_opened(_placed(OpenedNetwork(network, image.size, image.kind, origin), options), options)
 
     @classmethod
-    def _ready(
-        cls, network: TrainedNetwork, images: "_Images", options: FeatureOptions, origin: Mapping[str, str]
-    ) -> Self:
-        """Re-estimate batch-norm statistics if the options say so, then make a network ready."""
-        expect_fitting(network, options)
-        compute = choose_compute(options.device, options.precision)
-        network.to(compute.device)
-        if options.bn_folder is not None:
-            estimation = BnEstimation(format=options.bn_format, pattern=options.bn_pattern)
-            of_folder = BnImages(options.bn_folder, images.size, images.kind)
-            reestimate_from_folder(network, of_folder, compute, estimation)
-        return replace(cls.of_network(network, images.size, options, origin), kind=images.kind)
+    def of_opened(cls, opened: "OpenedNetwork", options: FeatureOptions) -> Self:
+        """Make an opened network ready; it is copied, and left as it is.
+
+        Args:
+            opened: From `open_network`.
+            options: As given there.
+
+        Raises:
+            ValueError: If the network cannot do what the options say.
+        """
+        made = cls.of_network(opened.network, opened.size, options, opened.origin)
+        return replace(made, kind=opened.kind)
 
     @classmethod
     def of_network(
@@ -200,6 +194,22 @@ class Extractor:
         with progress_of("embedding images", len(rows)) as advance:
             return self._collect(batches, len(rows), advance)
 
+    @property
+    def batch_size(self) -> int:
+        """Images in one pass."""
+        return self.options.batch_size
+
+    def embed_pixels(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Embed one batch.
+
+        Args:
+            images: uint8 [B,3,H,W] of the network's size.
+
+        Returns:
+            float32 [B,D] of unit length.
+        """
+        return self.embed_images(torch.from_numpy(images).to(self.compute.device)).cpu().numpy()
+
     def embed_images(self, images: Tensor) -> Tensor:
         """Embed one batch.
 
@@ -225,11 +235,51 @@ class Extractor:
         return result
 
 
-class _Images(NamedTuple):
-    """Height and width of the images that a network takes, and how they are resized."""
+class OpenedNetwork(NamedTuple):
+    """The network of a run folder, as it was trained.
 
+    Attributes:
+        network: On the device of the options, its batch-norm statistics re-estimated if they say so.
+        size: Height and width of the images that it was trained on.
+        kind: How they were resized.
+        origin: What the metadata of feature sets say of the run.
+    """
+
+    network: TrainedNetwork
     size: tuple[int, int]
     kind: Kind
+    origin: Mapping[str, str]
+
+
+def open_network(run: Path, options: FeatureOptions) -> OpenedNetwork:
+    """Load the network of a run folder; re-estimate its batch-norm statistics if the options say so.
+
+    Args:
+        run: Folder of `genreid train` or `genreid adapt`.
+        options: FEATURE OPTIONS.
+
+    Raises:
+        ValueError: If the run holds no such network, or the options cannot be met; says what to type.
+    """
+    loaded = _load(run, options.stage)
+    origin = {"run": run.name, "stage": loaded.stage, "step": str(loaded.step)}
+    if isinstance(loaded, LoadedNetwork):
+        origin["training"] = loaded.training
+        uses = STAGES[loaded.training].uses
+        origin |= {"uses": uses} if uses else {}
+    return _placed(OpenedNetwork(loaded.network, loaded.size, loaded.kind, origin), options)
+
+
+def _placed(opened: OpenedNetwork, options: FeatureOptions) -> OpenedNetwork:
+    """Put a network on its device; re-estimate its batch-norm statistics if the options say so."""
+    expect_fitting(opened.network, options)
+    compute = choose_compute(options.device, options.precision)
+    opened.network.to(compute.device)
+    if options.bn_folder is not None:
+        estimation = BnEstimation(format=options.bn_format, pattern=options.bn_pattern)
+        images = BnImages(options.bn_folder, opened.size, opened.kind)
+        reestimate_from_folder(opened.network, images, compute, estimation)
+    return opened
 
 
 def extract_split(run: Path, samples: Sequence[Sample], options: FeatureOptions) -> FeatureSet:
