@@ -90,7 +90,8 @@ class Extractor:
         """
         network = build_reid_network(backbone, 1, image.size).eval()
         origin = {"backbone": backbone.name, "weights": backbone.weights}
-        return cls.of_opened(_placed(OpenedNetwork(network, image.size, image.kind, origin), options), options)
+        opened = OpenedNetwork(network, image.size, image.kind, origin)
+        return cls.of_opened(_placed(opened, options), options)
 
     @classmethod
     def of_opened(cls, opened: "OpenedNetwork", options: FeatureOptions) -> Self:
