@@ -84,7 +84,9 @@ def _expect_plain(opened: OpenedNetwork, ready: ReadyNetwork) -> ReidNetwork:
         "GeM pooling": isinstance(getattr(network, "gem", None), nn.Module),
         "local max pooling": isinstance(ready, PooledNetwork) and ready.pooling != "average",
         "mirror images": isinstance(ready, PooledNetwork) and ready.mirror == "on",
-        "a last stride of 1": _keeps_more_rows(network.backbone),
+        "a last map that is not timm's own (last stride 1, or an image size of its own)": _differs_from_timms(
+            opened
+        ),
     }
     found = [what for what, there in extras.items() if there]
     if found:
@@ -102,14 +104,23 @@ def _timm_name(backbone: nn.Module) -> str:
     return str(backbone.pretrained_cfg["architecture"])  # type: ignore[index]
 
 
-def _keeps_more_rows(backbone: nn.Module) -> bool:
-    """Tell whether a backbone's last map is larger than timm's own of the same name."""
+def _differs_from_timms(opened: OpenedNetwork) -> bool:
+    """Tell whether a backbone's last map has another shape than timm's own of the same name."""
     import timm  # noqa: PLC0415 - seconds that only a network needs
 
-    probe = torch.zeros(1, 3, 64, 64)
-    own = timm.create_model(_timm_name(backbone), pretrained=False, num_classes=0).eval()
-    with torch.inference_mode():
-        ours, theirs = (network.forward_features(probe).shape for network in (backbone, own))  # type: ignore[operator]
+    backbone = opened.network.backbone
+    probe = torch.zeros(1, 3, *opened.size)
+    try:
+        own = timm.create_model(_timm_name(backbone), pretrained=False, num_classes=0).eval()
+        with torch.inference_mode():
+            ours, theirs = (network.forward_features(probe).shape for network in (backbone, own))  # type: ignore[operator]
+    except (
+        AssertionError,
+        AttributeError,
+        RuntimeError,
+        TypeError,
+    ):  # timm's fixed sizes, and names that are not its own
+        return True
     return bool(ours != theirs)
 
 
