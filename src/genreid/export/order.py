@@ -81,7 +81,7 @@ class ExportOrder:
             msg = f"--for {self.target}: a {self.what} makes pictures, no embeddings; type --for {able}"
             raise ValueError(msg)
         if self.half and self.what != "reid":
-            msg = f"--half is of re-id networks; a {self.what}'s pictures would lose 60 dB; leave it out"
+            msg = f"--half is of re-id networks; a {self.what} is handed over in float32: leave it out"
             raise ValueError(msg)
         if self.half and self.target == "roboflow-reid":
             msg = "--half: Roboflow's reid computes in float32 whatever the file holds; leave it out"
