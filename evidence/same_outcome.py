@@ -30,6 +30,7 @@ CRGAN = {
     "stage1_camera.batch": 8,
     "stage2.iterations": 8,
     "stage2.batch": 4,
+    "spgan.iterations": 4,
     "stage3.iterations": 6,
     "stage3.batch": 8,
 }
@@ -47,6 +48,7 @@ CRGAN_VARIANTS = (
     "source_long",
     "colour",
     "composite",
+    "spgan",
     "cut_paste_bn",
     "without_dual",
     "without_identity",

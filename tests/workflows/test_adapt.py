@@ -40,6 +40,11 @@ TINY = {
     "generator.width": "2",
     "domain.width": "2",
     "camera.width": "2",
+    "spgan.generator.width": "2",
+    "spgan.generator.blocks": "1",
+    "spgan.discriminator.width": "2",
+    "spgan.siamese.width": "2",
+    "spgan.iterations": "4",
     "stage1_identity.iterations": "4",
     "stage1_identity.batch": "4",
     "stage1_camera.iterations": "3",
@@ -260,13 +265,16 @@ def short_run(world: World, whole: Path, name: str, *more: str) -> Answer:
     return genreid(*world.words(world.root / name, "--pretrained", str(whole), *more))
 
 
-@pytest.mark.parametrize("renderer", ["crgan", "crgan_single", "cut_paste", "colour", "composite", "none"])
+@pytest.mark.parametrize(
+    "renderer", ["crgan", "crgan_single", "spgan", "cut_paste", "colour", "composite", "none"]
+)
 def test_every_renderer_takes_stage_one_over(world: World, whole: Path, renderer: RendererName) -> None:
     answer = short_run(world, whole, renderer, "--renderer", renderer)
     assert answer.code == 0, answer.err
     run = world.root / renderer
     stages = [line["stage"] for line in metrics(run)]
-    assert stages == (["rendering"] if "crgan" in renderer else []) + ["finetuning"]
+    trained = RENDERERS[renderer].stage
+    assert stages == ([trained] if trained else []) + ["finetuning"]
     for file in ("networks.safetensors", "optimizers.safetensors"):
         copied = (newest(run, "identity") / file).read_bytes()
         assert copied == (newest(whole, "identity") / file).read_bytes()
@@ -360,7 +368,7 @@ def test_one_person_under_many_targets(world: World, whole: Path, tmp_path: Path
         assert (answer.code, message in answer.err) == (2, True), answer.err
 
 
-@pytest.mark.parametrize("renderer", ["none", "colour"])
+@pytest.mark.parametrize("renderer", ["none", "colour", "spgan"])
 def test_no_masks_are_needed_where_none_are_used(world: World, whole: Path, renderer: str) -> None:
     run = world.root / f"maskless_{renderer}"
     words = [

@@ -120,7 +120,23 @@ class InstanceNorm(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Normalise each of `maps` of each image to zero mean and unit variance, then scale and shift."""
-        return F.instance_norm(maps, weight=self.weight, bias=self.bias)
+        return instance_norm(maps, self.weight, self.bias)
+
+
+def instance_norm(maps: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+    """Normalise each map of each image to zero mean and unit variance, then scale and shift if asked to.
+
+    torch's own (2.15) gives a wrong gradient, in silence, for a single image whose gradient comes channels
+    last; of a single image it is batch norm, whose gradient is right.
+
+    Args:
+        maps: [B, C, H, W].
+        weight: [C], the scale.
+        bias: [C], the shift.
+    """
+    if len(maps) == 1:
+        return F.batch_norm(maps, None, None, weight, bias, training=True)
+    return F.instance_norm(maps, weight=weight, bias=bias)
 
 
 class ScoreConv2d(nn.Conv2d):

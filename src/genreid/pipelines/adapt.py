@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from torch import nn
 
@@ -18,13 +18,13 @@ from genreid.masks.blazepose import load_blazepose
 from genreid.masks.make import make_masks
 from genreid.methods import METHODS, load
 from genreid.models.backbone import ReidNetwork
-from genreid.models.crgan import CameraDiscriminator, Generator, PairRenderer
+from genreid.models.crgan import CameraDiscriminator, PairRenderer
 from genreid.models.precision import choose_compute
 from genreid.pipelines.target_images import Following, OwnImages, TargetWork, pids_of
 from genreid.recipes.crgan import RENDERER_OF_RECIPE
 from genreid.runs.config_file import config_from_dict, config_of, config_to_dict, merge_mappings
 from genreid.runs.earlier_run import take_over_if_it_fits, take_over_stage
-from genreid.runs.loop import Outcome, run_stage
+from genreid.runs.loop import Outcome, Stage, run_stage
 from genreid.runs.run import Run
 from genreid.runs.run_folder import read_config, read_job
 from genreid.runs.run_images import note_images
@@ -41,7 +41,6 @@ from genreid.training.crgan_stages import (
     finetuning_stage,
     make_renderer,
     render,
-    rendering_stage,
 )
 from genreid.training.identity_stage import identity_stage
 
@@ -85,8 +84,9 @@ class AdaptJob:
     """Person masks of the target (default: made into RUN/masks/target)."""
     renderer: RendererName | None = None
     """What makes stage III's images (default: crgan; with --recipe quick composite). crgan; crgan_single:
-    without dual condition. Without a generator, in minutes: composite: the person in the target's colours, on
-    its background; colour: the target's colours alone; cut_paste: pasted as it is; none: source images."""
+    without dual condition; spgan: SPGAN, another paper's. Without a generator, in minutes: composite: the
+    person in the target's colours, on its background; colour: the target's colours alone; cut_paste: pasted
+    as it is; none: source images."""
     pretrained: Path | None = None
     """Another run whose stage I (and nothing else) is taken over."""
     parser_model: Path | None = None
@@ -108,9 +108,9 @@ class AdaptJob:
         return RENDERERS[self.renderer_name].kind.needs_masks
 
     @property
-    def trains_renderer(self) -> bool:
-        """Whether its renderer is trained, in stage II."""
-        return RENDERERS[self.renderer_name].kind.is_trained
+    def needs_cameras(self) -> bool:
+        """Whether a camera network guides the training of its renderer."""
+        return RENDERERS[self.renderer_name].needs_camera
 
     def __post_init__(self) -> None:
         """Refuse what would do nothing."""
@@ -256,22 +256,22 @@ def _run(job: AdaptJob, inputs: _Inputs, following: Following | None, bench: Wor
         take_over_stage(job.pretrained, job.out, identity, "--pretrained")
     if not run_stage(identity, *work):
         return False
-    needs_camera = job.trains_renderer and domains.cameras_known and bench.config.stage2.weights.camera > 0
+    needs_camera = job.needs_cameras and domains.cameras_known and bench.config.stage2.weights.camera > 0
     camera = camera_stage(bench, domains.target) if needs_camera else None
     if camera is not None and job.pretrained is not None:
         take_over_if_it_fits(job.pretrained, job.out, camera)  # that of another target does not
     if camera is not None and not run_stage(camera, *work):
         return False
 
-    # Stage II: G and D_d learn, D_id and D_cam are frozen.
+    # Stage II: G and D_d learn, D_id and D_cam are frozen (SPGAN: both generators, and what judges them).
     renderer = make_renderer(job.renderer_name, bench.config)
     reid = identity.network("identity", ReidNetwork)
-    if job.trains_renderer:
+    if train := RENDERERS[job.renderer_name].train:
         cameras = None if camera is None else camera.network("camera", CameraDiscriminator)
-        rendering = rendering_stage(bench, domains, reid, cameras)
+        rendering: Stage[Any] = load(train)(bench, domains, reid, cameras)
         if not run_stage(rendering, *work):
             return False
-        renderer = rendering.network(AVERAGE if bench.config.stage2.average else "generator", Generator)
+        renderer = rendering.network(AVERAGE if AVERAGE in rendering.networks else "generator", PairRenderer)
         _save_pictures(Run(job.out).images / "renderings.png", renderer, domains, bench)
 
     # Stage III: D_id learns from renderings made on the fly.
@@ -339,7 +339,7 @@ def _domains_of(job: AdaptJob, inputs: _Inputs, masks: _Masks, config: AdaptConf
     source = open_image_set(inputs.source_samples, pids, size, inputs.source.root, masks.source, kind)
     target = open_image_set(inputs.target.train, camids, size, inputs.target.root, masks.target, kind)
     known = UNKNOWN_CAMID not in target.classes and len(target.classes) > 1
-    if not known and job.trains_renderer:
+    if not known and job.needs_cameras:
         logger.warning(
             "%s: %s: the camera loss is off",
             job.target,

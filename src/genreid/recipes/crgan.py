@@ -6,7 +6,7 @@ from dataclasses import replace
 from genreid.data.image_config import ImageConfig
 from genreid.models.backbone import BackboneConfig
 from genreid.models.crgan import CameraDiscriminatorConfig, DomainDiscriminatorConfig, GeneratorConfig
-from genreid.recipes import cluster, taudl
+from genreid.recipes import cluster, spgan, taudl
 from genreid.runs.trained_renderer import RendererName
 from genreid.training.adapt_config import AdaptConfig, FinetuningConfig
 from genreid.training.camera_step import CameraConfig
@@ -32,6 +32,7 @@ def single_gpu() -> AdaptConfig:
         stage1_identity=replace(full.stage1_identity, iterations=6_000, label_smoothing=0.1),
         stage1_camera=replace(full.stage1_camera, iterations=2_000),
         stage2=replace(full.stage2, iterations=8_000),
+        spgan=spgan.single_gpu(),
         stage3=replace(full.stage3, iterations=3_000),
     )
 
@@ -63,6 +64,7 @@ def compact() -> AdaptConfig:
             learning_rate=1e-3,
             weights=RenderingWeights(adversarial=12.0, context=30.0),
         ),
+        spgan=spgan.compact(),
         stage3=FinetuningConfig(
             iterations=700,
             sgd=SgdConfig(backbone_rate=0.003, classifier_rate=0.03, drop_at=(0.6,)),

@@ -7,6 +7,7 @@ from genreid.drawn.plan import FEWEST_IMAGES
 from genreid.models.backbone import BackboneConfig
 from genreid.models.crgan import CameraDiscriminatorConfig, DomainDiscriminatorConfig, GeneratorConfig
 from genreid.models.dgnet import AppearanceConfig, DecoderConfig, ScaleDiscriminatorConfig, StructureConfig
+from genreid.models.spgan import PatchConfig, SiameseConfig, TranslatorConfig
 from genreid.training.adapt_config import AdaptConfig, FinetuningConfig
 from genreid.training.baseline_config import BaselineConfig
 from genreid.training.camera_step import CameraConfig
@@ -14,6 +15,7 @@ from genreid.training.crgan_step import RenderingConfig, RenderingWeights
 from genreid.training.dgnet_config import AdamConfig, DgnetConfig, DgnetTraining
 from genreid.training.identity_step import IdentityConfig
 from genreid.training.optimizers import SgdConfig
+from genreid.training.spgan_config import SpganConfig
 
 _IMAGE = ImageConfig(height=64, width=32)
 _BACKBONE = BackboneConfig(name="test_resnet", weights="none")
@@ -38,6 +40,12 @@ def crgan() -> AdaptConfig:
             iterations=500,
             learning_rate=1e-3,
             weights=RenderingWeights(adversarial=10.0, context=15.0),
+        ),
+        spgan=SpganConfig(
+            generator=TranslatorConfig(width=8, blocks=3),
+            discriminator=PatchConfig(width=8),
+            siamese=SiameseConfig(width=8),
+            iterations=800,
         ),
         stage3=FinetuningConfig(
             iterations=250,
@@ -132,6 +140,7 @@ def tiny() -> DemoConfig:
             stage1_identity=replace(adapt.stage1_identity, iterations=3, batch=4, sgd=slow),
             stage1_camera=replace(adapt.stage1_camera, iterations=3, batch=4),
             stage2=replace(adapt.stage2, iterations=3, batch=3),
+            spgan=replace(adapt.spgan, iterations=3),
             stage3=replace(adapt.stage3, iterations=3, batch=4, sgd=slow),
         ),
         dgnet=replace(

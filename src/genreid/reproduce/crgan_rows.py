@@ -20,14 +20,18 @@ _RECIPES = {name: make for name, make in crgan.RECIPES.items() if name not in cr
 """A row says its renderer itself."""
 _NETWORK = ("image.", "backbone.")
 _STAGE_ONE = (*_NETWORK, "stage1_identity.")
-_GENERATOR = ("generator.", "domain.", "camera.", "stage1_camera.", "stage2.")
+_TRAINED_WITH = {
+    "": (),
+    "rendering": ("generator.", "domain.", "camera.", "stage1_camera.", "stage2."),
+    "spgan": ("spgan.",),
+}
+"""Stage that trains a renderer -> sections of the settings that it depends on."""
 
 
 def _adapted(name: str, renderer: RendererName, changes: Changes | None = None) -> Training:
     """Return a training that goes through CR-GAN's stages from a shared stage I."""
-    kind = RENDERERS[renderer].kind
-    generator = _GENERATOR if kind.is_trained else ()
-    sections = (*_NETWORK, *generator, "stage3.")
+    choice = RENDERERS[renderer]
+    sections = (*_NETWORK, *_TRAINED_WITH[choice.stage], "stage3.")
     return Training(
         name=name,
         method="adapt",
@@ -35,13 +39,14 @@ def _adapted(name: str, renderer: RendererName, changes: Changes | None = None) 
         changes=changes or {},
         start=_DIRECT,
         sections=sections,
-        needs_masks=kind.needs_masks,
+        needs_masks=choice.kind.needs_masks,
         reads=(True, True),
     )
 
 
 _DIRECT = Training(name="direct", method="baseline", sections=_STAGE_ONE)
 _CRGAN = _adapted("crgan", "crgan")
+_SPGAN = _adapted("spgan", "spgan")
 _SOURCE = _adapted("source_control", "none")
 _SOURCE_LONG = _adapted("source_long", "none", {"stage3.iterations": Times(10)})
 _CUT_PASTE = _adapted("cut_paste", "cut_paste")
@@ -52,9 +57,14 @@ _WITHOUT = {
     loss: _adapted(f"without_{loss}", "crgan", {f"stage2.weights.{loss}": 0.0})
     for loss in ("identity", "camera", "context")
 }
-_TAUDL, _DIRECT_TAUDL, _CRGAN_TAUDL = (
+_TAUDL, _DIRECT_TAUDL, _CRGAN_TAUDL, _SPGAN_TAUDL = (
     Training(name=name, method="taudl", start=start, sections=(*_NETWORK, "taudl."), reads=(False, True))
-    for name, start in (("taudl", None), ("direct_taudl", _DIRECT), ("crgan_taudl", _CRGAN))
+    for name, start in (
+        ("taudl", None),
+        ("direct_taudl", _DIRECT),
+        ("crgan_taudl", _CRGAN),
+        ("spgan_taudl", _SPGAN),
+    )
 )
 _LABELS_WITHIN_CAMERAS = "given which target images of one camera show one person"
 _PLAIN = ("direct", "source_control", "source_long", "colour", "composite")
@@ -129,10 +139,18 @@ _VARIANTS = {
     "crgan_bn": Variant(
         "CR-GAN, batch norms averaged on the target", _CRGAN, (*_AVERAGED, "cut_paste_bn"), averaged=True
     ),
+    "spgan": Variant("SPGAN, with CR-GAN's stage III", _SPGAN, _PLAIN),
+    "spgan_lmp": Variant(
+        "SPGAN, local max pooling", _SPGAN, ("direct", "direct_lmp", "source_control_lmp"), pooling="lmp"
+    ),
+    "spgan_bn": Variant("SPGAN, batch norms averaged on the target", _SPGAN, _AVERAGED, averaged=True),
     "taudl": Variant(f"TAUDL alone, {_LABELS_WITHIN_CAMERAS}", _TAUDL),
     "direct_taudl": Variant(f"direct, then TAUDL, {_LABELS_WITHIN_CAMERAS}", _DIRECT_TAUDL, ("taudl",)),
     "crgan_taudl": Variant(
         f"CR-GAN, then TAUDL, {_LABELS_WITHIN_CAMERAS}", _CRGAN_TAUDL, ("taudl", "direct_taudl")
+    ),
+    "spgan_taudl": Variant(
+        f"SPGAN, then TAUDL, {_LABELS_WITHIN_CAMERAS}", _SPGAN_TAUDL, ("taudl", "direct_taudl")
     ),
 }
 

@@ -31,7 +31,15 @@ from genreid.runs.trained_renderer import RendererName
 logger = logging.getLogger(__name__)
 
 RunName = Literal[
-    "direct", "source_long", "cut_paste", "colour", "composite", "crgan", "dgnet", "dgnet_without_generation"
+    "direct",
+    "source_long",
+    "cut_paste",
+    "colour",
+    "composite",
+    "spgan",
+    "crgan",
+    "dgnet",
+    "dgnet_without_generation",
 ]
 RUNS: tuple[RunName, ...] = get_args(RunName)
 """Run folders under the demo's, in the order in which they are trained."""
@@ -88,6 +96,8 @@ ROWS = (
     DemoRow("composite_bn", "composite, batch norms averaged on B", "composite", "B", averaged=True),
     DemoRow("cut_paste", "people of A pasted on pictures of B", "cut_paste", "B"),
     DemoRow("cut_paste_bn", "cut_paste, batch norms averaged on B", "cut_paste", "B", averaged=True),
+    DemoRow("spgan", "SPGAN: pictures of A translated into B's look", "spgan", "B"),
+    DemoRow("spgan_bn", "spgan, batch norms averaged on B", "spgan", "B", averaged=True),
     DemoRow("crgan", "CR-GAN: people of A rendered into B", "crgan", "B"),
     DemoRow("crgan_lmp", "crgan, local max pooling", "crgan", "B", pooling="lmp"),
     DemoRow("crgan_bn", "crgan, batch norms averaged on B", "crgan", "B", averaged=True),
@@ -259,7 +269,7 @@ def _train_direct(job: DemoJob, config: DemoConfig) -> Outcome:
 def _train_adapted(
     job: DemoJob, config: DemoConfig, name: RunName, renderer: RendererName, longer: int = 1
 ) -> Outcome:
-    """Stages II and III of CR-GAN, or stage III of a control; stage I is that of direct transfer."""
+    """Stages II and III of CR-GAN or SPGAN, or stage III of a control; stage I is that of direct transfer."""
     adapted = config.adapt
     stage3 = replace(adapted.stage3, iterations=longer * adapted.stage3.iterations)
     wanted = AdaptJob(
@@ -294,6 +304,7 @@ _TRAINERS: Mapping[RunName, Callable[[DemoJob, DemoConfig], Outcome]] = {
     "cut_paste": lambda job, config: _train_adapted(job, config, "cut_paste", "cut_paste"),
     "colour": lambda job, config: _train_adapted(job, config, "colour", "colour"),
     "composite": lambda job, config: _train_adapted(job, config, "composite", "composite"),
+    "spgan": lambda job, config: _train_adapted(job, config, "spgan", "spgan"),
     "crgan": lambda job, config: _train_adapted(job, config, "crgan", "crgan"),
     "dgnet": _train_dgnet,
     "dgnet_without_generation": _train_longer,

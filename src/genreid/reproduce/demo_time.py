@@ -14,7 +14,7 @@ from genreid.training.identity_stage import identity_stage
 WARM, TIMED = 3, 12
 """Steps before the clock runs, and steps that it times."""
 CAMERA, RENDERING, FINETUNING, DGNET, WITHOUT_GENERATION = 0.4, 6.5, 1.7, 11.4, 1.15
-CUT_AND_PASTE, COLOUR, COMPOSITE = 1.1, 1.1, 1.4
+CUT_AND_PASTE, COLOUR, COMPOSITE, SPGAN, TRANSLATED = 1.1, 1.1, 1.4, 1.3, 1.5
 """A step of each kind in steps of stage I (0.05 processor seconds; AVX2, float32, the recipe's sizes)."""
 BESIDES = 1300.0
 """Loading, drawing, evaluating and the report, in steps of stage I."""
@@ -30,9 +30,10 @@ def steps_of_stage_one(config: DemoConfig) -> float:
     return (
         BESIDES
         + adapted.stage1_identity.iterations
-        + (config.source_long + CUT_AND_PASTE + COLOUR + COMPOSITE) * adapted.stage3.iterations
+        + (config.source_long + CUT_AND_PASTE + COLOUR + COMPOSITE + TRANSLATED) * adapted.stage3.iterations
         + CAMERA * adapted.stage1_camera.iterations
         + RENDERING * adapted.stage2.iterations
+        + SPGAN * adapted.spgan.iterations
         + FINETUNING * adapted.stage3.iterations
         + WITHOUT_GENERATION * paired.teacher.identity.iterations
         + (DGNET + WITHOUT_GENERATION) * paired.training.iterations

@@ -114,7 +114,7 @@ _TABLES = (
         ("lpips", "fid"),
         """
         Source-Target data | | 0.458 0.330  0.458 0.330
-        SPGAN | | 0.099 0.171  0.099 0.115
+        SPGAN | spgan | 0.099 0.171  0.099 0.115
         CR-GAN | crgan | 0.281 0.058  0.269 0.096
         """,
         "LPIPS: higher is better; FID: lower is better.",
@@ -125,10 +125,10 @@ _TABLES = (
         ("rank1", "mAP"),
         """
         PTGAN | | 27.4 -  38.6 66.1
-        SPGAN | | 41.1 22.3  51.5 22.8
+        SPGAN | spgan | 41.1 22.3  51.5 22.8
         M2M-GAN | | 49.6 26.1  57.5 26.8
         CR-GAN | crgan | 52.2 30.0  59.6 29.6
-        SPGAN+LMP | | 46.4 26.2  57.7 26.7
+        SPGAN+LMP | spgan_lmp | 46.4 26.2  57.7 26.7
         M2M-GAN+LMP | | 54.4 31.6  63.1 30.9
         CR-GAN+LMP | crgan_lmp | 56.0 33.3  64.5 33.2
         """,
@@ -145,7 +145,7 @@ _TABLES = (
         UMDL | | 18.5 31.4 37.6 7.3  34.5 52.6 59.6 12.4
         Image:
         PTGAN | | 27.4 - 50.7 -  38.6 - 66.1 -
-        SPGAN+LMP | | 46.4 62.3 68.0 26.2  57.7 75.8 82.4 26.7
+        SPGAN+LMP | spgan_lmp | 46.4 62.3 68.0 26.2  57.7 75.8 82.4 26.7
         M2M-GAN+LMP | | 54.4 - - 31.6  63.1 - - 30.9
         CR-GAN+LMP | crgan_lmp | 56.0 70.5 74.6 33.3  64.5 79.8 85.0 33.2
         Feature:
@@ -156,7 +156,7 @@ _TABLES = (
         TAUDL* | taudl | 61.7 - - 43.5  63.7 - - 41.2
         Hybrid:
         HHL | | 46.9 61.0 66.7 27.2  62.2 78.8 84.0 31.4
-        SPGAN+TAUDL | | 66.1 80.0 83.2 47.2  66.5 81.8 86.6 38.5
+        SPGAN+TAUDL | spgan_taudl | 66.1 80.0 83.2 47.2  66.5 81.8 86.6 38.5
         CR-GAN+TAUDL | crgan_taudl | 68.9 80.2 84.7 48.6  77.7 89.7 92.7 54.0
         """,
         "*: no source data. +: source attribute labels. TAUDL knows who is who within a camera.",
@@ -168,7 +168,7 @@ _TABLES = (
         """
         Image:
         PTGAN | | 31.5 - 60.2 -  17.6 - 38.5 -
-        SPGAN | | 42.3 - - 19.0  - - - -
+        SPGAN | spgan | 42.3 - - 19.0  - - - -
         CR-GAN | crgan | 58.5 75.8 81.9 30.4  46.5 61.6 67.0 26.9
         Feature:
         TAUDL* | taudl | 63.7 - - 41.2  61.7 - - 43.5

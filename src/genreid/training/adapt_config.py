@@ -11,6 +11,7 @@ from genreid.training.cluster_config import ClusterTraining
 from genreid.training.crgan_step import RenderingConfig
 from genreid.training.identity_step import IdentityConfig
 from genreid.training.optimizers import SgdConfig
+from genreid.training.spgan_config import SpganConfig
 from genreid.training.taudl_config import TaudlTraining
 
 
@@ -53,6 +54,8 @@ class AdaptConfig:
     """Stage I: D_cam on target cameras."""
     stage2: RenderingConfig = field(default_factory=RenderingConfig)
     """Stage II: G and D_d."""
+    spgan: SpganConfig = field(default_factory=SpganConfig)
+    """`--renderer spgan`, in stage II's place: SPGAN's generators, discriminators, Siamese network."""
     stage3: FinetuningConfig = field(default_factory=FinetuningConfig)
     """Stage III: D_id on renderings."""
     cluster: ClusterTraining = field(default_factory=ClusterTraining)

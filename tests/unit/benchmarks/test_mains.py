@@ -44,6 +44,7 @@ def run(name: str, out: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> d
         ("crgan_step", 2),
         ("crgan_arithmetic", 1),
         ("crgan_finetuning", 1),
+        ("spgan_step", 1),
         ("extraction", 4),
         ("evaluation", 2),
         ("ranking", 2),

@@ -15,6 +15,7 @@ from genreid.models.layers import (
     UpsampledConv2d,
     at_least_float32,
     initialise,
+    instance_norm,
     same_padding,
 )
 from tests.drawn_tensors import fill, normal, weights_of
@@ -169,3 +170,20 @@ def test_at_least_float32() -> None:
         (torch.float64, torch.float64),
     ):
         assert at_least_float32(torch.ones(2, dtype=given)).dtype == expected
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_gradient_of_an_instance_norm_is_right_whatever_the_layout(
+    batch: int, layout: torch.memory_format
+) -> None:
+    """torch's own is wrong for one image whose gradient comes channels last."""
+    maps, wanted = normal("maps", batch, 3, 5, 4), normal("wanted", batch, 3, 5, 4)
+    plain = maps.clone().requires_grad_()
+    mean = plain.mean((2, 3), keepdim=True)
+    variance = (plain - mean).square().mean((2, 3), keepdim=True)
+    (expected,) = torch.autograd.grad((plain - mean) / (variance + 1e-5).sqrt(), plain, wanted)
+    laid_out = maps.contiguous(memory_format=layout).requires_grad_()
+    made = instance_norm(laid_out)
+    (found,) = torch.autograd.grad(made, laid_out, wanted.contiguous(memory_format=layout))
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
