@@ -210,7 +210,7 @@ def digest(path: Path, out: Path) -> str:
 
 def trace(look: Callable[[str, int], object]) -> None:
     """Call `look` with file and line before any line of a module that writes runs."""
-    modules = [PACKAGE / "data" / "whole_file.py", *sorted((PACKAGE / "training").glob("*.py"))]
+    modules = [PACKAGE / "data" / "whole_file.py", *sorted((PACKAGE / "runs").glob("*.py"))]
     names = {str(path): path.stem for path in modules if WRITES.search(path.read_text(encoding="utf-8"))}
 
     def enter(frame: FrameType, _event: str, _argument: object) -> Callable[..., Any] | None:

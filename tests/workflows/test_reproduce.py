@@ -94,7 +94,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         mask = root / "masks" / path.relative_to(root).with_suffix(".png")
         mask.parent.mkdir(parents=True, exist_ok=True)
         with Image.open(path) as image:
-            Image.new("1", image.size, 1).save(mask)
+            person = Image.new("1", image.size)
+            person.paste(1, (image.width // 4, 0, 3 * image.width // 4, image.height))
+            person.save(mask)
     before = os.environ.get("GENREID_CACHE")
     os.environ["GENREID_CACHE"] = str(root / "cache")
     yield World(root)

@@ -38,7 +38,7 @@ STAGES_OF_SETTINGS: Mapping[str, tuple[str, ...]] = {
 """First part of a setting's name -> the stages that it is of: it may change until one of them has a
 checkpoint. A setting that is not here may not change once any stage has one."""
 
-_PART = re.compile(r"\.(config\.yaml|job\.json)\.([\w-]+-)?[0-9]+\.part")
+_PART = re.compile(r"\.(config\.yaml|job\.json|pixels\.json)\.([\w-]+-)?[0-9]+\.part")
 _ANEW = (
     "delete it and type the command that made the run again, with the same options: it writes the file anew, "
     "and every checkpoint stays"

@@ -17,7 +17,7 @@ from genreid.cli import generate
             "--dataset does not take --appearance and --out",
         ),
         ("--renderings --structure a b", "--renderings does not take --structure"),
-        ("--dataset d", "--dataset needs --count N"),
+        ("--dataset d --count 3 --contexts 2", "give --count N pictures, or --contexts N"),
         ("--dataset d --count 0", "--count must be 1 or more, got 0"),
         ("--grid --count 0", "--count must be 1 or more, got 0"),
         ("--interpolate structure --steps 1", "--steps must be 2 or more"),
@@ -27,7 +27,7 @@ from genreid.cli import generate
         ("--renderings --count 0", "--count must be 1 or more, got 0"),
         ("--grid", "run holds no DG-Net"),
         ("--interpolate appearance --structure b --count 3 --seed 0", "run holds no DG-Net"),
-        ("--dataset d --count 3 --seed 0", "run holds no DG-Net"),
+        ("--dataset d --count 3 --seed 0", "run is no run folder"),
     ],
 )
 def test_what_does_not_go_together(words: str, message: str) -> None:

@@ -307,7 +307,7 @@ def test_files_as_the_authors_write_them(swapper: Swapper, tmp_path: Path) -> No
     order = DatasetOrder(tmp_path / "published", 3, 3, as_published=True)
     generate_dataset(swapper, PEOPLE, order, shown=False)
     note = json.loads((order.out / "manifest.json").read_text())
-    assert (note["quality"], note["truncated"]) == (75, True)
+    assert (note["quality"], note["as_published"]) == (75, True)
     (out := tmp_path / "same.jpg").write_bytes(b"")
     for path in (order.out / "bounding_box_train").iterdir():
         with Image.open(path) as image:
