@@ -316,7 +316,7 @@ def summarise(sheet: Sheet, found: dict[str, list[Figures]]) -> None:
             ours=seconds_text(spread(seconds["genreid"])),
             reference=f"literal: {seconds_text(spread(seconds['literal']))}",
             ratio=ratios(seconds["literal"], seconds["genreid"])["median"],
-            bound=1.2,
+            bound=1.0,
             note=f"loss terms of the first iteration differ by at most {100 * differ:.2g} %",
         )
     )

@@ -55,7 +55,7 @@ CRGAN_VARIANTS = (
     "without_camera",
     "without_context",
 )
-TAUDL_VARIANTS = ("taudl", "direct_taudl", "crgan_taudl")
+TAUDL_VARIANTS = ("taudl", "direct_taudl", "crgan_taudl", "spgan_taudl")
 DGNET_VARIANTS = (
     *("teacher_bn", "both_bn", "primary", "fine", "longer_teacher"),
     *("offline", "without_feeding", "without_feeding_and_identity"),

@@ -358,9 +358,9 @@ def in_paper(name: str) -> InPaper:
         if table.paper != paper or on not in table.on or "rank1" not in table.figures:
             continue
         for system in table.systems:
-            if system.variant == variant:
+            if system.variant == variant and (figures := table.published(system, on)):
                 tables.append(table.number)
-                found |= table.published(system, on)
+                found |= figures
     if tables:
         shares = {figure: round(percent / 100, 6) for figure, percent in found.items()}
         return InPaper(tuple(tables), "", Published(**shares))

@@ -149,7 +149,7 @@ def test_lines_of_ours_are_rows_and_tables_agree() -> None:
     for table in TABLES.values():
         for system in table.systems:
             for on in table.on:
-                if system.variant and "rank1" in table.figures:
+                if system.variant and "rank1" in table.figures and table.published(system, on):
                     published = ROWS[f"{table.paper}/{on}/{system.variant}"].published
                     assert published is not None
                     for figure, percent in table.published(system, on).items():
@@ -185,7 +185,7 @@ def test_ours_stand_in_place_with_their_state(tmp_path: Path) -> None:
     assert one.figures == {"rank1": 50, "rank5": 60, "rank10": 70, "mAP": 40}, "the trapezoid"
     assert ours.published == {"rank1": 58.5, "rank5": 75.8, "rank10": 81.9, "mAP": 30.4}
     assert not any(line.ours for line in lines if line is not ours)
-    assert {line.row for line in lines if line.system.name in {"PTGAN", "SPGAN", "HHL"}} == {""}
+    assert {line.row for line in lines if line.system.name in {"PTGAN", "HHL"}} == {""}
 
 
 def test_the_command_prints_the_whole_table(tmp_path: Path) -> None:
