@@ -134,7 +134,7 @@ def instance_norm(maps: Tensor, weight: Tensor | None = None, bias: Tensor | Non
         weight: [C], the scale.
         bias: [C], the shift.
     """
-    if len(maps) == 1:
+    if maps.shape[0] == 1:  # not len(maps), which an exporter takes for a constant
         return F.batch_norm(maps, None, None, weight, bias, training=True)
     return F.instance_norm(maps, weight=weight, bias=bias)
 
