@@ -35,7 +35,7 @@ demo: $(STAMP)
 $(STAMP): requirements.lock pyproject.toml $(if $(filter uv,$(UV)),,$(UV))
 	@test -n "$(PYTHON)" || { echo "genreid needs Python 3.11, 3.12 or 3.13: type make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 2; }
 	@test -x $(BIN)/python || $(UV) venv --quiet --python "$(PYTHON)" $(VENV)
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
