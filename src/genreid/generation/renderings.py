@@ -16,8 +16,6 @@ from genreid.models.crgan import ConditionPair, Rendering
 
 MARK = "genreid generate"
 """Stands in every PNG and JPEG file that is drawn: a file without it is not replaced unasked."""
-ROWS = ("X_S", "X_T", "M_S", "1-X_C", "X_G")
-"""Source image, target instance, the source's person mask, where the source is kept, the rendering."""
 
 
 def to_uint8(images: Tensor, *, truncated: bool = False) -> Tensor:
@@ -35,6 +33,9 @@ def to_uint8(images: Tensor, *, truncated: bool = False) -> Tensor:
 def rendering_sheet(pair: ConditionPair, rendering: Rendering) -> Image.Image:
     """Lay out one column for each pair, with the rows X_S, X_T, M_S, 1-X_C, X_G.
 
+    Source image, target instance, the source's person mask, where the source is kept, the rendering. Masks
+    that are black everywhere are left out: the renderer uses none, or makes the whole image anew.
+
     Args:
         pair: What the renderer saw, [B, ., H, W].
         rendering: What it made of it.
@@ -42,15 +43,15 @@ def rendering_sheet(pair: ConditionPair, rendering: Rendering) -> Image.Image:
     Returns:
         An RGB picture; small images are enlarged so that people can be seen.
     """
-    rows = [
-        to_uint8(pair.source),
-        to_uint8(pair.target),
-        _grey(pair.source_mask),
-        _grey(1 - rendering.context_mask),
-        to_uint8(rendering.image),
-    ]
-    tiles = [list(row.cpu().numpy()) for row in rows]
-    return draw_sheet(Sheet(tiles, row_labels=ROWS))
+    masks = {"M_S": pair.source_mask, "1-X_C": 1 - rendering.context_mask}
+    rows = {
+        "X_S": to_uint8(pair.source),
+        "X_T": to_uint8(pair.target),
+        **{label: _grey(mask) for label, mask in masks.items() if mask.any()},
+        "X_G": to_uint8(rendering.image),
+    }
+    tiles = [list(row.cpu().numpy()) for row in rows.values()]
+    return draw_sheet(Sheet(tiles, row_labels=list(rows)))
 
 
 def context_sheet(source: Tensor, target: Tensor, renderings: Mapping[str, Tensor]) -> Image.Image:

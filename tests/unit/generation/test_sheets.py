@@ -142,14 +142,18 @@ def test_what_makes_no_way(swapper: Swapper, course: Course, message: str) -> No
         interpolation_sheet(swapper, course)
 
 
-def test_a_rendering_sheet_has_five_rows() -> None:
+def test_a_rendering_sheet_has_five_rows_and_none_that_is_black() -> None:
     images, masks = torch.zeros(3, 3, 16, 8), torch.ones(3, 1, 16, 8)
-    sheet = rendering_sheet(ConditionPair(images, images, masks, masks), Rendering(images + 1, images, masks))
+    pair, kept = ConditionPair(images, images, masks, masks), masks.clone()
+    kept[1:] = 0
+    sheet = rendering_sheet(pair, Rendering(images + 1, images, kept))
     pixels = np.asarray(sheet)
     width = 3 * (64 + 2)
     assert sheet.height == 5 * (128 + 2)
     assert (pixels[64, -width:-2:66] == 128).all()
-    assert (pixels[3 * 130 + 64, -width:-2:66] == 0).all(), "1 - X_C"
+    assert (pixels[3 * 130 + 64, -width:-2:66, 0] == [0, 255, 255]).all(), "1 - X_C"
+    without = ConditionPair(images, images, 0 * masks, 0 * masks)
+    assert rendering_sheet(without, Rendering(images + 1, images, masks)).height == 3 * (128 + 2)
 
 
 @pytest.mark.parametrize("name", ["sheet", "sheet.xyz", "."])
