@@ -83,6 +83,13 @@ def test_examples_are_the_extreme_ones(features: FeatureSet, found: Inspection) 
     assert (found.merged_people[0].first, found.merged_people[0].second) == ("2", "3")
 
 
+def test_near_duplicates_begin_at_0_999() -> None:
+    angles = np.cumsum([0, *(np.arccos(likeness) for likeness in (0.9991, 0.9985))])
+    embedding = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    apart = FeatureSet(embedding, np.arange(1, 4), np.ones(3, np.int64), ("a.png", "b.png", "c.png"))
+    assert [(pair.first, pair.second) for pair in inspect(apart, None).duplicates] == [("a.png", "b.png")]
+
+
 def test_people_that_look_like_two(features: FeatureSet, found: Inspection) -> None:
     """Two groups that nothing joins at the threshold, and how near they are."""
     alike = features.embedding @ features.embedding.T
