@@ -75,6 +75,18 @@ def test_kernel_distances_are_means_over_subsets_that_stay_the_same() -> None:
     assert abs(kernel_distance(first[:100], first[100:], 40, 100)) < 0.2 * found + 1
 
 
+def test_a_hundred_subsets_of_a_thousand_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[tuple[int, int]] = []
+
+    def look(first: np.ndarray, second: np.ndarray) -> float:
+        drawn.append((len(first), len(second)))
+        return 0.0
+
+    monkeypatch.setattr("genreid.quality.kernel_distance.squared_discrepancy", look)
+    kernel_distance(features(1, 1010, 2), features(2, 1020, 2))
+    assert drawn == [(1000, 1000)] * 100
+
+
 def test_too_few_images_for_a_subset_are_refused() -> None:
     with pytest.raises(UnmeasurableError, match="subsets of 1,000 images need as many on both sides, got 20"):
         kernel_distance(features(0, 20, 3), features(1, 1500, 3))
