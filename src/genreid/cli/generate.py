@@ -67,7 +67,8 @@ def _renderings(options: argparse.Namespace) -> str:
     count = 12 if options.count is None else options.count
     wanted = SheetOptions(count, options.seed or 0, options.out, options.device, bool(options.force))
     path = picture_renderings(options.run, wanted)
-    return f"{path}: rows X_S (source), X_T (target), M_S (mask), 1-X_C (kept of X_S), X_G (rendering)\n"
+    rows = "X_S (source), X_T (target), M_S (mask), 1-X_C (kept of X_S), X_G (rendering)"
+    return f"{path}: rows {rows}; masks that are black everywhere are left out\n"
 
 
 def _swaps(options: argparse.Namespace) -> str:
